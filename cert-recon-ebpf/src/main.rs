@@ -1,0 +1,3 @@
+//! cert-recon's eBPF program.
+#![no_std]
+#![no_main]

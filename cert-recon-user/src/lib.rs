@@ -1,0 +1,1 @@
+//! cert-recon: sees every exec on a Linux host and reports reconnaissance through digital certificates.

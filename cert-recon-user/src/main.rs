@@ -1,0 +1,2 @@
+//! The `cert-recon` program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! cert-recon's developer commands.
+fn main() {}
