@@ -1,3 +1,36 @@
-//! The contract between cert-recon's eBPF program and its user space.
+//! The contract between cert-recon's eBPF program and its user space: the layout of every record in the ring buffer, the
+//! kernel structure offsets that the loader hands to the program, the counters, and the decoding of all of it.
+//!
+//! This crate owns layouts and nothing else: no I/O, no allocation, no dependency, no unsafe code. Every layout is checked
+//! at compile time to have no padding (padding would carry kernel stack bytes to user space, and the verifier refuses it).
+//! Decoding is total: any bytes give either a value or a [`DecodeError`], never a panic.
 #![no_std]
 #![forbid(unsafe_code)]
+
+mod counters;
+mod layout;
+mod offsets;
+mod record;
+
+pub use counters::Counters;
+pub use offsets::{ABSENT, Offsets};
+pub use record::{
+    CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head, HeadRecord, INLINE_ARGV,
+    Prefix, Record, flags, kind,
+};
+
+/// Number of this contract. It rises with every change of a layout, of the meaning of a field, or of [`Offsets`]; the
+/// object carries it in each record, and user space refuses a record of another number.
+pub const ABI: u16 = 1;
+
+/// Slots of the program array, through which the parts of the exec program call each other.
+pub mod program {
+    /// Continues a path walk that the first part could not finish.
+    pub const WALK: u32 = 0;
+    /// Reads the first part of argv and sends the head record.
+    pub const EMIT: u32 = 1;
+    /// Sends the rest of a long argv.
+    pub const CHUNKS: u32 = 2;
+    /// Number of slots.
+    pub const COUNT: u32 = 3;
+}

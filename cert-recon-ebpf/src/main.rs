@@ -1,3 +1,110 @@
-//! cert-recon's eBPF program.
+//! cert-recon's eBPF program: on every exec it reads, in the kernel and at that moment, everything that the kernel knows
+//! about it, and sends it through one ring buffer.
+//!
+//! Four programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
+//! when the verifier walks them: [`sched_process_exec`] (the only one that is attached) reads the fixed facts and begins
+//! the path walks, [`walk_paths`] goes on with deep ones, [`send_head`] adds the first part of argv and sends the head
+//! record, [`send_chunks`] sends the rest of a long argv. What changes in a loop lives in the per-CPU scratch value and not
+//! in a register, so that the verifier's states converge.
+//!
+//! Everything is inlined: kernels before 5.10 refuse tail calls from programs with functions of their own.
 #![no_std]
 #![no_main]
+#![expect(missing_docs, unreachable_pub, reason = "the program macros make public items without documentation")]
+
+mod argv;
+mod emit;
+mod kernel;
+mod maps;
+mod path;
+mod task;
+
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use cert_recon_common::program;
+
+use crate::{
+    maps::{PROGRAMS, Scratch, count, scratch},
+    path::Progress,
+};
+
+/// Steps of the path walks (a component or a mount crossing each) that the first program makes. Nearly every executable and
+/// working directory together need fewer.
+const FIRST_STEPS: u32 = 48;
+/// Steps of the path walks in each call of [`walk_paths`].
+const MORE_STEPS: u32 = 160;
+
+/// `include/trace/events/sched.h`, `TRACE_EVENT(sched_process_exec)`: (task, old pid, binprm), called by `exec_binprm()` in
+/// `fs/exec.c` after the new image is complete: `mm`, credentials and argv are the new program's.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scratch() else { return 0 };
+    task::begin(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
+    walk(&ctx, s, FIRST_STEPS);
+    0
+}
+
+/// Goes on with path walks that need more steps than the program before had.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scratch() else { return 0 };
+    path::next_pass(s);
+    walk(&ctx, s, MORE_STEPS);
+    0
+}
+
+#[inline(always)]
+fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
+    for _ in 0..steps {
+        if let Progress::Done = path::step(s) {
+            // SAFETY: the program in the slot is of the same type and takes the same context.
+            unsafe { PROGRAMS.tail_call(ctx, program::EMIT) };
+            // A tail call returns only when it failed.
+            count(|c| c.lost += 1);
+            return;
+        }
+    }
+    // SAFETY: as above.
+    unsafe { PROGRAMS.tail_call(ctx, program::WALK) };
+    count(|c| c.lost += 1);
+}
+
+/// Adds the first part of argv to the record and sends it.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn send_head(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scratch() else { return 0 };
+    argv::read_inline(s);
+    if !emit::head(s) {
+        count(|c| c.lost += 1);
+        return 0;
+    }
+    if s.argv_sent < s.head.argv_len {
+        if s.head.flags & cert_recon_common::flags::ARGV_FAULT == 0 {
+            // SAFETY: the program in the slot is of the same type and takes the same context.
+            unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
+        }
+        emit::cut(s, cert_recon_common::CUT_FAULT);
+    }
+    0
+}
+
+/// Sends the rest of a long argv.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn send_chunks(_ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scratch() else { return 0 };
+    if let Err(reason) = argv::send_chunks(s) {
+        emit::cut(s, reason);
+    }
+    0
+}
+
+/// The helpers that read kernel memory may be used by GPL-compatible programs only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // No code path of this program panics (indices are checked by comparison); the verifier would refuse this loop.
+    loop {}
+}

@@ -1,0 +1,93 @@
+//! Offsets of kernel structure members, which the loader reads from the kernel's BTF and hands to the program as a frozen
+//! global, so that the verifier knows each as a constant and removes the code of members that this kernel lacks.
+
+use crate::layout::record;
+
+/// The offset of a member that this kernel does not have. Code behind it is pruned by the verifier.
+pub const ABSENT: u32 = u32::MAX;
+
+record! {
+    /// Byte offsets of members within their structures, named `structure_member`. [`ABSENT`] where the kernel has none.
+    pub struct Offsets {
+        /// `task_struct.tgid`
+        pub task_tgid: u32,
+        /// `task_struct.real_parent`
+        pub task_real_parent: u32,
+        /// `task_struct.group_leader`
+        pub task_group_leader: u32,
+        /// `task_struct.start_boottime` (`real_start_time` before 5.5)
+        pub task_start_boottime: u32,
+        /// `task_struct.cred`
+        pub task_cred: u32,
+        /// `task_struct.comm`
+        pub task_comm: u32,
+        /// `task_struct.fs`
+        pub task_fs: u32,
+        /// `task_struct.mm`
+        pub task_mm: u32,
+        /// `task_struct.signal`
+        pub task_signal: u32,
+        /// `task_struct.loginuid`; absent without CONFIG_AUDIT
+        pub task_loginuid: u32,
+        /// `task_struct.sessionid`; absent without CONFIG_AUDIT
+        pub task_sessionid: u32,
+        /// `cred.uid`
+        pub cred_uid: u32,
+        /// `cred.gid`
+        pub cred_gid: u32,
+        /// `cred.euid`
+        pub cred_euid: u32,
+        /// `cred.egid`
+        pub cred_egid: u32,
+        /// `mm_struct.arg_start`
+        pub mm_arg_start: u32,
+        /// `mm_struct.arg_end`
+        pub mm_arg_end: u32,
+        /// `mm_struct.exe_file`
+        pub mm_exe_file: u32,
+        /// `file.f_path.mnt`
+        pub file_path_mnt: u32,
+        /// `file.f_path.dentry`
+        pub file_path_dentry: u32,
+        /// `fs_struct.pwd.mnt`
+        pub fs_pwd_mnt: u32,
+        /// `fs_struct.pwd.dentry`
+        pub fs_pwd_dentry: u32,
+        /// `dentry.d_parent`
+        pub dentry_parent: u32,
+        /// `dentry.d_name.len`
+        pub dentry_name_len: u32,
+        /// `dentry.d_name.name`
+        pub dentry_name: u32,
+        /// `dentry.d_inode`
+        pub dentry_inode: u32,
+        /// `mount.mnt_parent`
+        pub mount_parent: u32,
+        /// `mount.mnt_mountpoint`
+        pub mount_mountpoint: u32,
+        /// `mount.mnt` (the embedded `vfsmount`)
+        pub mount_mnt: u32,
+        /// `vfsmount.mnt_root`
+        pub vfsmount_root: u32,
+        /// `inode.i_ino`
+        pub inode_ino: u32,
+        /// `inode.i_nlink`
+        pub inode_nlink: u32,
+        /// `inode.i_size`
+        pub inode_size: u32,
+        /// `inode.i_sb`
+        pub inode_sb: u32,
+        /// `super_block.s_dev`
+        pub super_dev: u32,
+        /// `signal_struct.tty`
+        pub signal_tty: u32,
+        /// `tty_struct.name`; absent without CONFIG_TTY
+        pub tty_name: u32,
+        /// `linux_binprm.filename`
+        pub binprm_filename: u32,
+        /// `linux_binprm.interp`
+        pub binprm_interp: u32,
+        /// `linux_binprm.argc`
+        pub binprm_argc: u32,
+    }
+}

@@ -1,0 +1,294 @@
+//! Records in the ring buffer.
+//!
+//! An exec is one head record: the fixed [`Head`], then, without separators and in this order, the path given to exec, the
+//! interpreter's path (scripts only), the tty's name, the executable's path and the working directory's (each leaf first),
+//! and the first bytes of argv. A longer argv follows in chunk records; when a part of it can't be sent, a cut record says
+//! so. The records of one CPU are never interleaved with those of another exec on that CPU: the program does not run twice
+//! on one CPU at a time.
+
+use crate::{ABI, layout::record};
+
+/// Bytes of argv that a head record carries at most.
+pub const INLINE_ARGV: usize = 8192;
+
+/// Bytes of argv in a full chunk record.
+pub const CHUNK_DATA: usize = 16384;
+
+/// Kinds of record, the first field of each.
+pub mod kind {
+    /// [`Head`](super::Head)
+    pub const HEAD: u16 = 1;
+    /// [`Chunk`](super::Chunk)
+    pub const CHUNK: u16 = 2;
+    /// [`Cut`](super::Cut)
+    pub const CUT: u16 = 3;
+}
+
+/// Bits of [`Head::flags`].
+pub mod flags {
+    /// The executable's path was too long or too deep: its components nearest the root are missing.
+    pub const EXE_PATH_CUT: u32 = 1;
+    /// The working directory's path was too long or too deep: its components nearest the root are missing.
+    pub const CWD_PATH_CUT: u32 = 1 << 1;
+    /// The executable's path ends in a tree that is not mounted anywhere (a memfd, a detached mount).
+    pub const EXE_DETACHED: u32 = 1 << 2;
+    /// The working directory's path ends in a tree that is not mounted anywhere.
+    pub const CWD_DETACHED: u32 = 1 << 3;
+    /// The path given to exec could not be read.
+    pub const FILENAME_FAULT: u32 = 1 << 4;
+    /// argv could not be read from the process's memory.
+    pub const ARGV_FAULT: u32 = 1 << 5;
+    /// The kernel names no login user ([`Head::loginuid`](super::Head) and session are meaningless).
+    pub const NO_AUDIT: u32 = 1 << 6;
+    /// The process has a controlling terminal, whose name is in the record.
+    pub const TTY: u32 = 1 << 7;
+    /// The parent has no memory image: it is a kernel thread, or it has exited.
+    pub const PARENT_NO_IMAGE: u32 = 1 << 8;
+    /// The facts about the executable's inode (number, device, links, size) were read.
+    pub const INODE: u32 = 1 << 9;
+}
+
+/// [`Cut::reason`]: the ring buffer had no room.
+pub const CUT_NO_SPACE: u32 = 1;
+/// [`Cut::reason`]: the process's memory could not be read.
+pub const CUT_FAULT: u32 = 2;
+/// [`Cut::reason`]: argv is longer than the program's loop goes (8 MiB; the kernel's own limit is 6 MiB).
+pub const CUT_TOO_LONG: u32 = 3;
+
+record! {
+    /// The start of every record.
+    pub struct Prefix {
+        /// One of [`kind`].
+        pub kind: u16,
+        /// [`ABI`] of the program.
+        pub abi: u16,
+        /// CPU that the exec ran on.
+        pub cpu: u32,
+        /// Number of the exec on that CPU, from 1, without gaps but for lost ones. With `cpu` it identifies the exec.
+        pub seq: u64,
+    }
+}
+
+record! {
+    /// The fixed part of a head record. Times are nanoseconds since boot (CLOCK_BOOTTIME); ids are those of the initial
+    /// namespaces.
+    pub struct Head {
+        /// Kind and exec.
+        pub prefix: Prefix,
+        /// Execs of this CPU that were lost before this one.
+        pub lost_before: u64,
+        /// Time of the exec.
+        pub boot_ns: u64,
+        /// Start of the process (of its thread group leader).
+        pub start_boot_ns: u64,
+        /// Start of the parent process; 0 when unknown.
+        pub parent_start_boot_ns: u64,
+        /// Identity of the process's image: a key, kept by fork and changed by every exec. Never shown: a kernel address.
+        pub image: u64,
+        /// Identity of the parent's image; 0 when it has none.
+        pub parent_image: u64,
+        /// Id of the cgroup (v2 hierarchy).
+        pub cgroup_id: u64,
+        /// Inode number of the executable.
+        pub exe_inode: u64,
+        /// Size of the executable, bytes.
+        pub exe_size: u64,
+        /// Length of argv in the process's memory, bytes, each argument with its NUL.
+        pub argv_len: u64,
+        /// Process (thread group) id.
+        pub pid: u32,
+        /// Process id of the parent.
+        pub ppid: u32,
+        /// Real user id.
+        pub uid: u32,
+        /// Real group id.
+        pub gid: u32,
+        /// Effective user id.
+        pub euid: u32,
+        /// Effective group id.
+        pub egid: u32,
+        /// Audit login uid; `u32::MAX` when unset.
+        pub loginuid: u32,
+        /// Audit session id; `u32::MAX` when unset.
+        pub session: u32,
+        /// Device of the executable's file system, in the kernel's own encoding (20 bits of minor).
+        pub exe_dev: u32,
+        /// Links to the executable's inode; 0 for a memfd and for a deleted file.
+        pub exe_nlink: u32,
+        /// Number of arguments that the kernel counted.
+        pub argc: u32,
+        /// Bits of [`flags`].
+        pub flags: u32,
+        /// Length of the path given to exec.
+        pub filename_len: u32,
+        /// Length of the interpreter's path; 0 when the file that was given runs by itself.
+        pub interp_len: u32,
+        /// Length of the tty's name.
+        pub tty_len: u32,
+        /// Length of the executable's path, leaf first, each component followed by `/`.
+        pub exe_len: u32,
+        /// Length of the working directory's path, leaf first, each component followed by `/`.
+        pub cwd_len: u32,
+        /// Length of the argv bytes in this record.
+        pub inline_len: u32,
+        /// Command name of the task, NUL-padded.
+        pub comm: [u8; 16],
+        /// Command name of the parent, NUL-padded.
+        pub parent_comm: [u8; 16],
+    }
+}
+
+record! {
+    /// The fixed part of a chunk record; `len` bytes of argv follow.
+    pub struct Chunk {
+        /// Kind and exec.
+        pub prefix: Prefix,
+        /// Position of the bytes in argv.
+        pub offset: u64,
+        /// Number of bytes that follow.
+        pub len: u64,
+    }
+}
+
+record! {
+    /// Says that an exec's argv ends before its length: the rest could not be sent.
+    pub struct Cut {
+        /// Kind and exec.
+        pub prefix: Prefix,
+        /// Bytes of argv that were sent.
+        pub sent: u64,
+        /// One of the `CUT_` constants.
+        pub reason: u32,
+        /// Zero.
+        pub reserved: u32,
+    }
+}
+
+/// Bytes of a head record at most: the fixed part, three paths and a tty name as given by the kernel, two walked paths.
+pub const HEAD_MAX: usize = Head::SIZE + 2 * 4096 + 64 + 2 * (4096 + 256) + INLINE_ARGV;
+
+impl Prefix {
+    /// The prefix of a record of `kind`.
+    #[must_use]
+    pub fn of(kind: u16, cpu: u32, seq: u64) -> Self {
+        Self { kind, abi: ABI, cpu, seq }
+    }
+}
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Shorter than its fixed part or than the lengths in it say.
+    Short {
+        /// Bytes that the record should have.
+        want: usize,
+        /// Bytes that it has.
+        have: usize,
+    },
+    /// Written by a program of another contract.
+    Abi(u16),
+    /// A kind that this contract does not know.
+    Kind(u16),
+}
+
+impl core::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Short { want, have } => write!(f, "record of {have} bytes where {want} were expected"),
+            Self::Abi(abi) => write!(f, "record of ABI {abi}, this program reads ABI {ABI}"),
+            Self::Kind(kind) => write!(f, "record of unknown kind {kind}"),
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// A head record, borrowed from the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadRecord<'a> {
+    /// The fixed part.
+    pub head: Head,
+    /// The path given to exec.
+    pub filename: &'a [u8],
+    /// The interpreter's path; empty when the file that was given runs by itself.
+    pub interp: &'a [u8],
+    /// The controlling terminal's name, without `/dev/`.
+    pub tty: &'a [u8],
+    /// The executable's path, leaf first, each component followed by `/`.
+    pub exe: &'a [u8],
+    /// The working directory's path, leaf first, each component followed by `/`.
+    pub cwd: &'a [u8],
+    /// The first bytes of argv.
+    pub argv: &'a [u8],
+}
+
+/// Any record, borrowed from the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// An exec, whole unless its argv is longer than what the record carries.
+    Head(HeadRecord<'a>),
+    /// More of an exec's argv.
+    Chunk {
+        /// Kind and exec.
+        prefix: Prefix,
+        /// Position of the bytes in argv.
+        offset: u64,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The end of an exec's argv before its length.
+    Cut {
+        /// Kind and exec.
+        prefix: Prefix,
+        /// Bytes of argv that were sent.
+        sent: u64,
+        /// One of the `CUT_` constants.
+        reason: u32,
+    },
+}
+
+impl<'a> Record<'a> {
+    /// Decodes the record in `bytes`. Bytes after it are ignored (a chunk that was reserved whole may be longer).
+    ///
+    /// # Errors
+    /// When the bytes are no record of this contract.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let short = |want| DecodeError::Short { want, have: bytes.len() };
+        let prefix = Prefix::decode(bytes).ok_or(short(Prefix::SIZE))?;
+        if prefix.abi != ABI {
+            return Err(DecodeError::Abi(prefix.abi));
+        }
+        match prefix.kind {
+            kind::HEAD => {
+                let head = Head::decode(bytes).ok_or(short(Head::SIZE))?;
+                let mut at = Head::SIZE;
+                let mut take = |len: u32| {
+                    let end = at.saturating_add(len as usize);
+                    let part = bytes.get(at..end).ok_or(short(end));
+                    at = end;
+                    part
+                };
+                Ok(Self::Head(HeadRecord {
+                    head,
+                    filename: take(head.filename_len)?,
+                    interp: take(head.interp_len)?,
+                    tty: take(head.tty_len)?,
+                    exe: take(head.exe_len)?,
+                    cwd: take(head.cwd_len)?,
+                    argv: take(head.inline_len)?,
+                }))
+            }
+            kind::CHUNK => {
+                let chunk = Chunk::decode(bytes).ok_or(short(Chunk::SIZE))?;
+                let end = usize::try_from(chunk.len).unwrap_or(usize::MAX).saturating_add(Chunk::SIZE);
+                let bytes = bytes.get(Chunk::SIZE..end).ok_or(short(end))?;
+                Ok(Self::Chunk { prefix, offset: chunk.offset, bytes })
+            }
+            kind::CUT => {
+                let cut = Cut::decode(bytes).ok_or(short(Cut::SIZE))?;
+                Ok(Self::Cut { prefix, sent: cut.sent, reason: cut.reason })
+            }
+            other => Err(DecodeError::Kind(other)),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The maps and globals that the programs share with user space and among each other.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{PerCpuArray, ProgramArray, RingBuf},
+};
+use cert_recon_common::{ABSENT, Counters, Head, Offsets, program};
+
+/// Records on their way to user space. The loader sets the size.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// [`Counters`] of each CPU.
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// The record that is being made on each CPU.
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The programs that the exec program continues in, set by the loader.
+#[map]
+pub(crate) static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(program::COUNT, 0);
+
+/// Set by the loader from the kernel's BTF before the program is loaded, and frozen.
+#[unsafe(no_mangle)]
+pub(crate) static OFFSETS: Offsets = Offsets {
+    task_tgid: ABSENT,
+    task_real_parent: ABSENT,
+    task_group_leader: ABSENT,
+    task_start_boottime: ABSENT,
+    task_cred: ABSENT,
+    task_comm: ABSENT,
+    task_fs: ABSENT,
+    task_mm: ABSENT,
+    task_signal: ABSENT,
+    task_loginuid: ABSENT,
+    task_sessionid: ABSENT,
+    cred_uid: ABSENT,
+    cred_gid: ABSENT,
+    cred_euid: ABSENT,
+    cred_egid: ABSENT,
+    mm_arg_start: ABSENT,
+    mm_arg_end: ABSENT,
+    mm_exe_file: ABSENT,
+    file_path_mnt: ABSENT,
+    file_path_dentry: ABSENT,
+    fs_pwd_mnt: ABSENT,
+    fs_pwd_dentry: ABSENT,
+    dentry_parent: ABSENT,
+    dentry_name_len: ABSENT,
+    dentry_name: ABSENT,
+    dentry_inode: ABSENT,
+    mount_parent: ABSENT,
+    mount_mountpoint: ABSENT,
+    mount_mnt: ABSENT,
+    vfsmount_root: ABSENT,
+    inode_ino: ABSENT,
+    inode_nlink: ABSENT,
+    inode_size: ABSENT,
+    inode_sb: ABSENT,
+    super_dev: ABSENT,
+    signal_tty: ABSENT,
+    tty_name: ABSENT,
+    binprm_filename: ABSENT,
+    binprm_interp: ABSENT,
+    binprm_argc: ABSENT,
+};
+
+/// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
+const SCRATCH_SIZE: usize = 32 << 10;
+/// Bytes after the fixed part of the record.
+pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 10 * size_of::<u64>();
+
+/// The record in the making and the state of the loops that make it.
+#[repr(C)]
+pub(crate) struct Scratch {
+    /// The task that runs exec.
+    pub(crate) task: u64,
+    /// Its new memory image.
+    pub(crate) mm: u64,
+    /// First byte of argv in the process's memory.
+    pub(crate) arg_start: u64,
+    /// Bytes of argv that were sent.
+    pub(crate) argv_sent: u64,
+    /// Bytes of `tail` in use.
+    pub(crate) pos: u64,
+    /// Where the path that is being walked begins in `tail`.
+    pub(crate) path_start: u64,
+    /// The walk's place: a dentry ...
+    pub(crate) dentry: u64,
+    /// ... in a mount (`struct mount`) ...
+    pub(crate) mount: u64,
+    /// ... whose root is this dentry.
+    pub(crate) mount_root: u64,
+    /// Which path is being walked: 0 the executable's, 1 the working directory's.
+    pub(crate) which: u32,
+    /// Programs that walked it before this one.
+    pub(crate) passes: u32,
+    /// The record.
+    pub(crate) head: Head,
+    /// The record's strings, right behind it.
+    pub(crate) tail: [u8; TAIL],
+}
+
+const _: () = assert!(size_of::<Scratch>() == SCRATCH_SIZE);
+const _: () = assert!(core::mem::offset_of!(Scratch, tail) == core::mem::offset_of!(Scratch, head) + Head::SIZE);
+const _: () = assert!(TAIL + Head::SIZE >= cert_recon_common::HEAD_MAX);
+
+/// This CPU's scratch value. The kernel runs a tracepoint program on a CPU only once at a time (`prog->active`), so nothing
+/// else writes to it before this exec is done.
+#[inline(always)]
+pub(crate) fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: the pointer is to this CPU's map value, which lives as long as the program and has no other user.
+    SCRATCH.get_ptr_mut(0).map(|s| unsafe { &mut *s })
+}
+
+/// Changes this CPU's counters.
+#[inline(always)]
+pub(crate) fn count(change: impl FnOnce(&mut Counters)) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+        // SAFETY: as for the scratch value; user space only reads.
+        change(unsafe { &mut *counters });
+    }
+}

@@ -1,0 +1,136 @@
+//! Paths walked in the kernel, from the leaf to the root of the mount namespace, so that they are right in every
+//! namespace and chroot, for files that were deleted since, and for processes that have already exited when user space
+//! reads the record.
+//!
+//! Components are written leaf first, each followed by `/`: the record stays one piece that only grows, and what does not
+//! fit is missing at the root's end, not at the name's.
+
+use cert_recon_common::flags;
+
+use crate::{
+    kernel::{copy, offset, read_u32, read_u64},
+    maps::{Scratch, TAIL, count},
+};
+
+/// Bytes of one path at most, separators included (`PATH_MAX`).
+const PATH_MAX: u64 = 4096;
+/// `NAME_MAX` in `include/uapi/linux/limits.h`.
+const NAME_MAX: u32 = 255;
+/// Programs that may walk one path, so that both walks, the head and the chunks stay below the kernel's limit of 32 tail
+/// calls.
+const MAX_PASSES: u32 = 14;
+
+/// What a step of the walk came to.
+pub(crate) enum Progress {
+    /// More to walk.
+    More,
+    /// Both paths are in the record.
+    Done,
+}
+
+/// Begins the walk of the executable's path. `file` is the `struct file` of the image.
+#[inline(always)]
+pub(crate) fn begin_exe(s: &mut Scratch, file: u64) {
+    let mnt = read_u64(file, offset!(file_path_mnt));
+    let dentry = read_u64(file, offset!(file_path_dentry));
+    begin(s, 0, mnt, dentry);
+}
+
+#[inline(always)]
+fn begin_cwd(s: &mut Scratch) {
+    let fs = read_u64(s.task, offset!(task_fs));
+    let mnt = read_u64(fs, offset!(fs_pwd_mnt));
+    let dentry = read_u64(fs, offset!(fs_pwd_dentry));
+    begin(s, 1, mnt, dentry);
+}
+
+/// `mnt` is a `struct vfsmount`, which is embedded in the `struct mount` that knows its place in the tree
+/// (`real_mount()` in `fs/mount.h`).
+#[inline(always)]
+fn begin(s: &mut Scratch, which: u32, mnt: u64, dentry: u64) {
+    s.which = which;
+    s.passes = 0;
+    s.path_start = s.pos;
+    s.dentry = dentry;
+    s.mount = mnt.wrapping_sub(u64::from(offset!(mount_mnt)));
+    s.mount_root = read_u64(mnt, offset!(vfsmount_root));
+}
+
+/// Notes that another program goes on with the walk; a path that took too many is left as it is.
+#[inline(always)]
+pub(crate) fn next_pass(s: &mut Scratch) {
+    s.passes += 1;
+    if s.passes > MAX_PASSES {
+        // A dentry of 0 ends the walk at the next step.
+        s.dentry = 0;
+    }
+}
+
+/// One component, or one crossing from the root of a mount to where it is mounted (`prepend_path()` in `fs/d_path.c`).
+#[inline(always)]
+pub(crate) fn step(s: &mut Scratch) -> Progress {
+    let dentry = s.dentry;
+    if dentry == 0 {
+        return end(s, flags::EXE_PATH_CUT);
+    }
+    if dentry == s.mount_root {
+        let mount = s.mount;
+        let parent = read_u64(mount, offset!(mount_parent));
+        if parent == mount {
+            return end(s, 0);
+        }
+        s.dentry = read_u64(mount, offset!(mount_mountpoint));
+        s.mount = parent;
+        s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
+        return Progress::More;
+    }
+    let parent = read_u64(dentry, offset!(dentry_parent));
+    if !append_name(s, dentry) {
+        return end(s, flags::EXE_PATH_CUT);
+    }
+    if parent == dentry {
+        // A dentry that is its own parent and no mount's root: a memfd, or a tree that is not mounted.
+        return end(s, flags::EXE_DETACHED);
+    }
+    s.dentry = parent;
+    Progress::More
+}
+
+#[inline(always)]
+fn append_name(s: &mut Scratch, dentry: u64) -> bool {
+    let len = read_u32(dentry, offset!(dentry_name_len));
+    let name = read_u64(dentry, offset!(dentry_name));
+    let pos = s.pos;
+    if len > NAME_MAX || pos > (TAIL - 256) as u64 || pos + u64::from(len) + 1 > s.path_start + PATH_MAX {
+        return false;
+    }
+    let len = u64::from(len & NAME_MAX);
+    // SAFETY: 256 bytes from `pos` are within the tail, by the comparison above, and `len` is at most 255.
+    unsafe {
+        let to = s.tail.as_mut_ptr().add(pos as usize);
+        if !copy(to, len, name) {
+            return false;
+        }
+        to.add(len as usize).write(b'/');
+    }
+    s.pos = pos + len + 1;
+    true
+}
+
+/// Ends the walk of one path and begins that of the next. `flag` is the executable's flag; the working directory's is the
+/// bit above it.
+#[inline(always)]
+fn end(s: &mut Scratch, flag: u32) -> Progress {
+    let len = (s.pos - s.path_start) as u32;
+    s.head.flags |= flag << s.which;
+    if flag == flags::EXE_PATH_CUT {
+        count(|c| c.path_cut += 1);
+    }
+    if s.which == 0 {
+        s.head.exe_len = len;
+        begin_cwd(s);
+        return Progress::More;
+    }
+    s.head.cwd_len = len;
+    Progress::Done
+}
