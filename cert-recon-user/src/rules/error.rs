@@ -1,0 +1,324 @@
+//! What can be wrong with a rule file, and with a set of packs.
+//!
+//! Owns the errors and their wording: what was read, where, what is wrong, what to write instead. Never prints them.
+
+use std::fmt;
+
+use super::suggest::nearest;
+
+/// A rule file that cannot be used, with the place of the first fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackError {
+    /// The file's name as given to [`Pack::parse`](super::Pack::parse).
+    pub file: String,
+    /// Line of the fault, from 1.
+    pub line: usize,
+    /// The fault.
+    pub problem: PackProblem,
+}
+
+impl fmt::Display for PackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
+    }
+}
+
+impl std::error::Error for PackError {}
+
+/// What is wrong at that place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PackProblem {
+    /// The text is not TOML.
+    Syntax {
+        /// The TOML parser's words.
+        message: String,
+    },
+    /// A key that the format does not have.
+    UnknownKey {
+        /// The key as written.
+        key: String,
+        /// The kind of table that holds it.
+        table: &'static str,
+        /// The nearest key that this table has.
+        suggestion: Option<String>,
+        /// Every key that this table has.
+        allowed: &'static [&'static str],
+    },
+    /// A key that must be there is not.
+    MissingKey {
+        /// The key.
+        key: &'static str,
+        /// The kind of table that lacks it.
+        table: &'static str,
+    },
+    /// A value of another type than the key needs.
+    WrongType {
+        /// What is being read.
+        what: String,
+        /// What the format needs.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A value that is none of the allowed ones.
+    UnknownValue {
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// The nearest allowed value.
+        suggestion: Option<String>,
+        /// The allowed values.
+        allowed: String,
+    },
+    /// A name with characters that would be trouble in options, suppressions and file names.
+    BadName {
+        /// What is named.
+        what: &'static str,
+        /// The name as written.
+        name: String,
+    },
+    /// A text that must say something is empty.
+    EmptyText {
+        /// The key.
+        key: &'static str,
+    },
+    /// A term that cannot be searched.
+    BadTerm {
+        /// The term as written.
+        term: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A list without terms, which would never match.
+    NoTerms,
+    /// `@name` where the pack has no list of that name.
+    UnknownList {
+        /// The name as written, without the `@`.
+        list: String,
+        /// The nearest name that the pack has.
+        suggestion: Option<String>,
+    },
+    /// A predicate with no operator or with more than one.
+    NotOneOperator,
+    /// A rule without conditions, which would match everything.
+    NoConditions {
+        /// The rule's id.
+        rule: String,
+    },
+    /// A rule without samples: nobody could tell whether it works.
+    NoSamples {
+        /// The rule's id.
+        rule: String,
+        /// Which samples it lacks, `match` or `no_match`.
+        key: &'static str,
+    },
+    /// A sample that describes no exec.
+    BadSample {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Two rules of one file with the same id.
+    DuplicateRule {
+        /// The id.
+        rule: String,
+    },
+    /// A rule without a category in a pack without a `[[case]]` table.
+    NoCategory {
+        /// The rule's id.
+        rule: String,
+    },
+    /// A rule with a category of its own in a pack whose `[[case]]` table gives the category.
+    TwoCategories {
+        /// The rule's id.
+        rule: String,
+    },
+    /// The `[[case]]` table must end in one row without conditions, and have no other such row.
+    BadDefaultCase,
+    /// A file that neither has rules nor extends lists.
+    NothingInPack,
+}
+
+impl fmt::Display for PackProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { message } => write!(f, "not valid TOML: {message}"),
+            Self::UnknownKey { key, table, suggestion, allowed } => {
+                write!(f, "unknown key `{}` in {table}", key.escape_debug())?;
+                match suggestion {
+                    Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+                    None => write!(f, "; it may have: {}", allowed.join(", ")),
+                }
+            }
+            Self::MissingKey { key, table } => write!(f, "{table} needs the key `{key}`"),
+            Self::WrongType { what, expected, found } => {
+                write!(f, "{} must be {expected}, found {found}", what.escape_debug())
+            }
+            Self::UnknownValue { key, value, suggestion, allowed } => {
+                write!(f, "`{key}` cannot be \"{}\"", value.escape_debug())?;
+                match suggestion {
+                    Some(nearest) => write!(f, "; did you mean \"{nearest}\"?"),
+                    None => write!(f, "; expected one of: {allowed}"),
+                }
+            }
+            Self::BadName { what, name } => write!(
+                f,
+                "{what} \"{}\" may hold only ASCII letters, digits, `-`, `_` and `.`, and must begin with a letter or digit",
+                name.escape_debug()
+            ),
+            Self::EmptyText { key } => write!(f, "`{key}` must not be empty"),
+            Self::BadTerm { term, reason } => write!(f, "the term \"{}\" {reason}", term.escape_debug()),
+            Self::NoTerms => f.write_str("a list needs at least one term, or nothing could ever match it"),
+            Self::UnknownList { list, suggestion } => {
+                write!(f, "there is no list `{}` in [lists] of this file", list.escape_debug())?;
+                suggest(f, suggestion.as_deref())
+            }
+            Self::NotOneOperator => f.write_str("a condition needs exactly one of: has_any, in_ci"),
+            Self::NoConditions { rule } => {
+                write!(f, "rule `{rule}` has no conditions in `all` and would match every exec")
+            }
+            Self::NoSamples { rule, key } => {
+                write!(f, "rule `{rule}` needs at least one sample in `{key}`, or nobody could tell that it works")
+            }
+            Self::BadSample { reason } => write!(f, "sample {reason}"),
+            Self::DuplicateRule { rule } => write!(f, "there is already a rule `{rule}` in this file"),
+            Self::NoCategory { rule } => {
+                write!(f, "rule `{rule}` needs a `category`, because this file has no [[case]] table to give one")
+            }
+            Self::TwoCategories { rule } => {
+                write!(f, "rule `{rule}` must not have a `category`, because the [[case]] table of this file gives it")
+            }
+            Self::BadDefaultCase => f.write_str(
+                "the last [[case]] row, and no other, must be without `all`: it is the category when no other row holds",
+            ),
+            Self::NothingInPack => f.write_str("the file has neither a [[rule]] nor an [extend] table"),
+        }
+    }
+}
+
+/// Packs that are each valid and still cannot work together.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Two packs with the same name.
+    DuplicatePack {
+        /// The name.
+        pack: String,
+    },
+    /// Two packs with a rule of the same id.
+    DuplicateRule {
+        /// The id.
+        rule: String,
+        /// The two packs.
+        packs: [String; 2],
+    },
+    /// A pack extends lists of a pack that is not loaded.
+    ExtendsUnknownPack {
+        /// The pack that extends.
+        by: String,
+        /// The pack that is not there.
+        pack: String,
+        /// The nearest name of a loaded pack.
+        suggestion: Option<String>,
+    },
+    /// A pack extends a list that the other pack does not have, or a condition uses one.
+    UnknownList {
+        /// The pack that names the list.
+        by: String,
+        /// The pack that should have it.
+        pack: String,
+        /// The list.
+        list: String,
+        /// The nearest name of a list that is there.
+        suggestion: Option<String>,
+    },
+    /// A term that cannot be searched; only in a [`Pack`](super::Pack) that was changed after it was parsed.
+    BadTerm {
+        /// The pack.
+        pack: String,
+        /// The term.
+        term: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The automaton cannot hold that many or that long terms.
+    TooManyTerms(aho_corasick::BuildError),
+}
+
+impl EngineError {
+    pub(super) fn unknown_list<'c>(
+        by: &str,
+        pack: &str,
+        list: &str,
+        known: impl IntoIterator<Item = &'c String>,
+    ) -> Self {
+        let suggestion = nearest(list, known.into_iter().map(String::as_str));
+        Self::UnknownList {
+            by: by.to_owned(),
+            pack: pack.to_owned(),
+            list: list.to_owned(),
+            suggestion,
+        }
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicatePack { pack } => {
+                write!(
+                    f,
+                    "two rule files are called pack `{pack}`; rename one by its key `pack`"
+                )
+            }
+            Self::DuplicateRule {
+                rule,
+                packs: [first, second],
+            } => {
+                write!(
+                    f,
+                    "rule `{rule}` is in pack `{first}` and in pack `{second}`; rename one by its key `id`"
+                )
+            }
+            Self::ExtendsUnknownPack { by, pack, suggestion } => {
+                write!(
+                    f,
+                    "pack `{by}` extends lists of pack `{}`, which is not loaded",
+                    pack.escape_debug()
+                )?;
+                suggest(f, suggestion.as_deref())
+            }
+            Self::UnknownList {
+                by,
+                pack,
+                list,
+                suggestion,
+            } => {
+                write!(
+                    f,
+                    "pack `{by}` names the list `{}` of pack `{pack}`, which has none",
+                    list.escape_debug()
+                )?;
+                suggest(f, suggestion.as_deref())
+            }
+            Self::BadTerm { pack, term, reason } => {
+                write!(f, "in pack `{pack}` the term \"{}\" {reason}", term.escape_debug())
+            }
+            Self::TooManyTerms(_) => f.write_str("the rule packs hold more terms than one automaton can; load fewer"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TooManyTerms(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn suggest(f: &mut fmt::Formatter<'_>, suggestion: Option<&str>) -> fmt::Result {
+    suggestion.map_or(Ok(()), |nearest| write!(f, "; did you mean `{nearest}`?"))
+}

@@ -1,0 +1,44 @@
+//! The rule engine and the rule packs it runs.
+//!
+//! Owns what a rule is (data in TOML, see [`Pack`]), how packs become one [`Engine`], and the judgement of one exec by
+//! its program names and command line. It is pure logic: it never reads a file, a clock or the process table, never
+//! prints, and never panics, whatever bytes an exec or a rule file holds. Who reads `/etc/cert-recon/rules.d` and who
+//! turns a [`Verdict`] into a finding is decided elsewhere.
+//!
+//! ```
+//! use cert_recon::rules::{BUILTIN_PACKS, Confidence, Engine, Pack, Subject};
+//!
+//! let packs = BUILTIN_PACKS.iter().map(|builtin| builtin.parse()).collect::<Result<Vec<Pack>, _>>()?;
+//! let engine = Engine::new(&packs)?;
+//! let mut scratch = engine.scratch();
+//!
+//! let subject = Subject { file_names: &[b"curl"], command_line: b"curl https://crt.sh/?q=%.example.com" };
+//! let verdict = engine.judge(&subject, &mut scratch).expect("a web client asks a watched service");
+//! assert_eq!(verdict.category, "CTLogQuery");
+//! assert_eq!(verdict.matched_terms, ["curl", "crt.sh"]);
+//! assert_eq!(verdict.confidence, Confidence::High);
+//!
+//! let harmless = Subject { file_names: &[b"curl"], command_line: b"curl https://example.com" };
+//! assert!(engine.judge(&harmless, &mut scratch).is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builtin;
+mod engine;
+mod error;
+mod explain;
+mod level;
+mod matcher;
+mod pack;
+mod samples;
+mod suggest;
+mod term;
+mod toml_reader;
+
+pub use self::builtin::{BUILTIN_PACKS, BuiltinPack};
+pub use self::engine::{Engine, Scratch, Subject, Verdict};
+pub use self::error::{EngineError, PackError, PackProblem};
+pub use self::explain::{CaseTrace, Explanation, Occurrence, Place, PredicateTrace, RuleTrace};
+pub use self::level::{Confidence, ParseLevelError, Severity};
+pub use self::pack::{Case, Field, Operator, Pack, Predicate, Rule, Sample, Terms};
+pub use self::samples::{ArgumentForm, SampleFailure, SampleProblem, check_samples};
