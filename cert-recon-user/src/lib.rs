@@ -1,1 +1,16 @@
-//! cert-recon: sees every exec on a Linux host and reports reconnaissance through digital certificates.
+//! cert-recon: sees every exec on a Linux host and reports reconnaissance through digital certificates (ATT&CK T1596.003).
+//!
+//! The data's way is the list of modules: [`source`] -> [`enrich`] -> [`rules`] (through [`pipeline`]) -> [`sink`]. All
+//! sources give one event type, [`event::Exec`]. `rules` and `pipeline` are pure: no I/O, no clock.
+
+pub mod cli;
+pub mod enrich;
+pub mod event;
+pub mod finding;
+pub mod host;
+pub mod pipeline;
+pub mod rules;
+pub mod sink;
+pub mod source;
+pub mod text;
+pub mod watch;

@@ -1,0 +1,171 @@
+//! `cert-recon doctor`: what this host offers, line by line; for each miss what it costs and how to mend it.
+//!
+//! Works without any rights: what can't be told then is said to be unknown.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use super::Status;
+use crate::{
+    host,
+    source::live::{Options, offsets},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    Miss,
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Line {
+    state: State,
+    what: &'static str,
+    found: String,
+    /// What a miss costs and how to mend it; empty when there is nothing to do.
+    mend: String,
+}
+
+fn line(state: State, what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Line {
+    Line { state, what, found: found.into(), mend: mend.into() }
+}
+
+pub(super) fn run() -> anyhow::Result<Status> {
+    let lines =
+        [kernel(), btf(), capabilities(), ring_buffer(), lockdown(), unprivileged(), lsm(), cgroups(), journald()];
+    let mut out = String::new();
+    for line in &lines {
+        let mark = match line.state {
+            State::Ok => "ok     ",
+            State::Miss => "missing",
+            State::Unknown => "unknown",
+        };
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "{mark}  {}: {}", line.what, line.found);
+        if !line.mend.is_empty() {
+            let _ = writeln!(out, "         {}", line.mend);
+        }
+    }
+    super::print(out.as_bytes())?;
+    Ok(Status::Clean)
+}
+
+fn kernel() -> Line {
+    let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
+    line(State::Ok, "kernel", format!("Linux {} on {machine}", host::kernel_release()), "")
+}
+
+fn btf() -> Line {
+    let cost = "without it nothing can be watched: use a kernel with CONFIG_DEBUG_INFO_BTF (the distributions' have it since \
+                2020)";
+    match fs::read(Options::BTF) {
+        Err(error) => line(State::Miss, "type information (BTF)", format!("{}: {error}", Options::BTF), cost),
+        Ok(bytes) => match offsets::from_btf(&bytes) {
+            Err(error) => line(State::Miss, "type information (BTF)", error.to_string(), "please report it with `uname -a`"),
+            Ok(found) if found.task_loginuid == cert_recon_common::ABSENT => line(
+                State::Miss,
+                "type information (BTF)",
+                format!("{} bytes, but no login uid", bytes.len()),
+                "who logged in before sudo or su will be absent: this kernel was built without CONFIG_AUDIT",
+            ),
+            Ok(_) => line(
+                State::Ok,
+                "type information (BTF)",
+                format!("{} bytes, every member that is read was found", bytes.len()),
+                "",
+            ),
+        },
+    }
+}
+
+fn capabilities() -> Line {
+    let missing = host::missing_capabilities();
+    if missing.is_empty() {
+        return line(State::Ok, "capabilities", "loading eBPF programs is allowed to this process", "");
+    }
+    line(
+        State::Miss,
+        "capabilities",
+        format!("this process lacks {}", missing.join(" and ")),
+        "`watch` can't start: run it with sudo, or as a systemd unit with these in AmbientCapabilities=",
+    )
+}
+
+fn ring_buffer() -> Line {
+    match aya::sys::is_map_supported(aya::maps::MapType::RingBuf) {
+        Ok(true) => line(State::Ok, "BPF ring buffer", "the kernel makes one", ""),
+        Ok(false) if !host::missing_capabilities().is_empty() => {
+            line(State::Unknown, "BPF ring buffer", "can't be tried without the capabilities", "")
+        }
+        Ok(false) => {
+            line(State::Miss, "BPF ring buffer", "the kernel has none", "`watch` can't start: it came with Linux 5.8")
+        }
+        Err(error) => line(State::Unknown, "BPF ring buffer", error.to_string(), ""),
+    }
+}
+
+fn lockdown() -> Line {
+    match host::lockdown(Path::new(host::LOCKDOWN)).as_deref() {
+        Some("confidentiality") => line(
+            State::Miss,
+            "kernel lockdown",
+            "confidentiality: eBPF programs may not read kernel memory",
+            "`watch` can't start: boot with lockdown=integrity",
+        ),
+        Some(mode) => line(State::Ok, "kernel lockdown", format!("{mode} (does not matter)"), ""),
+        None => line(State::Ok, "kernel lockdown", "not in use, or not shown (securityfs is not mounted)", ""),
+    }
+}
+
+fn unprivileged() -> Line {
+    let shown = fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default();
+    let meaning = match shown.trim() {
+        "0" => "0: users without rights may load some eBPF programs (does not matter here; 2 is safer)".to_owned(),
+        "" => return line(State::Unknown, "unprivileged_bpf_disabled", "not shown", ""),
+        value => format!("{value} (does not matter: the capabilities are used)"),
+    };
+    line(State::Ok, "unprivileged_bpf_disabled", meaning, "")
+}
+
+fn lsm() -> Line {
+    match fs::read_to_string("/sys/kernel/security/lsm") {
+        Ok(list) => line(State::Ok, "security modules", list.trim().to_owned(), ""),
+        Err(_) => line(
+            State::Unknown,
+            "security modules",
+            "not shown (securityfs is not mounted)",
+            "if loading is refused in spite of the capabilities, look for denials of `bpf` in the kernel log",
+        ),
+    }
+}
+
+fn cgroups() -> Line {
+    let root = Path::new("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        line(State::Ok, "cgroups", "version 2", "")
+    } else if root.join("unified/cgroup.controllers").exists() {
+        line(State::Ok, "cgroups", "hybrid: version 1, with version 2 beside it", "")
+    } else if root.join("memory").exists() || root.join("systemd").exists() {
+        line(
+            State::Miss,
+            "cgroups",
+            "version 1 only",
+            "cgroup ids, which are those of version 2, do not tell units and containers apart on this host",
+        )
+    } else {
+        line(
+            State::Miss,
+            "cgroups",
+            "not mounted at /sys/fs/cgroup",
+            "units and containers can't be named: mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+        )
+    }
+}
+
+fn journald() -> Line {
+    if Path::new("/run/systemd/journal/socket").exists() {
+        line(State::Ok, "journald", "its socket is there", "")
+    } else {
+        line(State::Miss, "journald", "not running", "results can go to standard output and to a file (--output)")
+    }
+}

@@ -1,0 +1,137 @@
+//! The command line: what each command takes, and the exit status.
+
+mod check;
+mod doctor;
+mod watch;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::rules::{BUILTIN_PACKS, Confidence, Engine, Pack};
+
+/// Exit status of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// Nothing was found (`watch`: it ended as asked).
+    Clean = 0,
+    /// There are findings (`check`, `hunt`).
+    Findings = 1,
+    /// The command line or the configuration is wrong, or this host can't be watched.
+    Usage = 2,
+    /// Some input could not be read.
+    Incomplete = 3,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Sees every exec on this host and reports reconnaissance through digital certificates (ATT&CK T1596.003).
+#[derive(Debug, Parser)]
+#[command(name = "cert-recon", version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more on standard error.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch this host's execs live (root, or CAP_BPF and CAP_PERFMON).
+    Watch(watch::Args),
+    /// Judge one command line and say why.
+    Check(check::Args),
+    /// Say what this host offers, what is missing, what that costs and how to mend it.
+    Doctor,
+}
+
+/// The form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Flags of every command that judges.
+#[derive(Debug, clap::Args)]
+struct RuleArgs {
+    /// Rule packs to use, separated by commas.
+    #[arg(long, value_name = "PACK,...", value_delimiter = ',', default_value = "kql", value_parser = known_pack)]
+    rules: Vec<String>,
+}
+
+fn known_pack(name: &str) -> Result<String, String> {
+    let known: Vec<&str> = BUILTIN_PACKS.iter().map(|pack| pack.name).collect();
+    if known.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("there is no rule pack of that name; there are: {}", known.join(", ")))
+    }
+}
+
+impl RuleArgs {
+    fn engine(&self) -> anyhow::Result<Engine> {
+        let packs: Vec<Pack> = BUILTIN_PACKS
+            .iter()
+            .filter(|pack| self.rules.iter().any(|name| name == pack.name))
+            .map(|pack| pack.parse())
+            .collect::<Result<_, _>>()?;
+        Ok(Engine::new(&packs)?)
+    }
+}
+
+fn parse_confidence(text: &str) -> Result<Confidence, String> {
+    text.parse().map_err(|error: crate::rules::ParseLevelError| error.to_string())
+}
+
+/// Parses the command line, runs the command, gives the exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version go to standard output and are no error; a broken pipe ends quietly.
+            let _ = error.print();
+            return if error.use_stderr() { Status::Usage } else { Status::Clean }.into();
+        }
+    };
+    let level = if args.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Info };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .format(|out, record| {
+            let message = record.args().to_string();
+            writeln!(out, "cert-recon: {}", crate::text::for_terminal(message.as_bytes()))
+        })
+        .init();
+    let result = match args.command {
+        Command::Watch(args) => watch::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Doctor => doctor::run(),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) => {
+            log::error!("{error:#}");
+            Status::Usage.into()
+        }
+    }
+}
+
+/// Writes results to standard output; a reader that went away is no error.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("writing to standard output"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,3 @@
+//! What user space adds to an exec: names of users.
+
+pub mod accounts;

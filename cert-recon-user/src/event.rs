@@ -1,0 +1,235 @@
+//! The one event type: an exec, whatever source it came from.
+//!
+//! It borrows from its source (the ring buffer, a line of a log), so that an exec that matches nothing costs no copy.
+//! Every fact is optional but the time and argv: what a source can't know is absent, never guessed.
+
+use std::time::SystemTime;
+
+/// An exec.
+#[derive(Clone, Debug)]
+pub struct Exec<'a> {
+    /// When it happened.
+    pub time: SystemTime,
+    /// Process (thread group) id.
+    pub pid: Option<u32>,
+    /// Process id of the parent.
+    pub parent_pid: Option<u32>,
+    /// Real user id of the new process.
+    pub uid: Option<u32>,
+    /// Effective user id of the new process.
+    pub effective_uid: Option<u32>,
+    /// Real group id of the new process.
+    pub gid: Option<u32>,
+    /// Effective group id of the new process.
+    pub effective_gid: Option<u32>,
+    /// Audit login uid: who logged in, before sudo or su.
+    pub login_uid: Option<u32>,
+    /// Audit session id.
+    pub session_id: Option<u32>,
+    /// The path given to exec.
+    pub path: Option<&'a [u8]>,
+    /// The interpreter's path, when the file that was given is a script.
+    pub interpreter: Option<&'a [u8]>,
+    /// Resolved path of the executable file.
+    pub executable: Option<FilePath<'a>>,
+    /// Size of the executable file, bytes.
+    pub executable_size: Option<u64>,
+    /// The executable has no name on disk (memfd, deleted).
+    pub fileless: Option<bool>,
+    /// The working directory.
+    pub directory: Option<FilePath<'a>>,
+    /// The controlling terminal, without `/dev/`.
+    pub tty: Option<&'a [u8]>,
+    /// The arguments.
+    pub argv: Argv<'a>,
+}
+
+/// A path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilePath<'a> {
+    /// As usual.
+    Plain(&'a [u8]),
+    /// As walked in the kernel: components from the leaf to the root, each followed by `/`.
+    LeafFirst {
+        /// The components.
+        components: &'a [u8],
+        /// Components nearest the root are missing.
+        cut: bool,
+        /// It ends in a tree that is not mounted anywhere.
+        detached: bool,
+    },
+}
+
+impl<'a> FilePath<'a> {
+    /// The last component; empty for the root.
+    #[must_use]
+    pub fn base_name(self) -> &'a [u8] {
+        match self {
+            Self::Plain(path) => base_name(path),
+            Self::LeafFirst { components, .. } => components.split(|&b| b == b'/').next().unwrap_or_default(),
+        }
+    }
+
+    /// The path as usual. A path that was cut begins with `.../` instead of `/`, so that it can't be taken for a whole one.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        match self {
+            Self::Plain(path) => path.to_vec(),
+            Self::LeafFirst { components, cut, .. } => {
+                let mut path = Vec::with_capacity(components.len() + 4);
+                if cut {
+                    path.extend_from_slice(b"...");
+                }
+                let components = components.strip_suffix(b"/").unwrap_or(components);
+                for component in components.rsplit(|&b| b == b'/') {
+                    path.push(b'/');
+                    path.extend_from_slice(component);
+                }
+                path
+            }
+        }
+    }
+}
+
+/// The last component of a path; empty when it ends in `/`.
+#[must_use]
+pub fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&b| b == b'/').next().unwrap_or_default()
+}
+
+/// Arguments as the kernel keeps them: one after the other, each ended by a NUL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argv<'a> {
+    bytes: &'a [u8],
+    /// Length in the process's memory, bytes.
+    total: u64,
+}
+
+impl<'a> Argv<'a> {
+    /// `bytes` are the first of `total` bytes of arguments, each ended by a NUL.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], total: u64) -> Self {
+        Self { bytes, total }
+    }
+
+    /// All of the arguments.
+    #[must_use]
+    pub fn whole(bytes: &'a [u8]) -> Self {
+        Self { bytes, total: bytes.len() as u64 }
+    }
+
+    /// The arguments in order, empty ones kept. The last may be cut when argv [is](Self::is_cut).
+    pub fn args(self) -> impl Iterator<Item = &'a [u8]> {
+        let ended = self.bytes.strip_suffix(b"\0");
+        let bytes = ended.unwrap_or(self.bytes);
+        // No bytes at all are no argument; a lone NUL is one empty argument.
+        let none = ended.is_none() && bytes.is_empty();
+        bytes.split(|&b| b == 0).skip(usize::from(none))
+    }
+
+    /// The bytes captured, each argument ended by a NUL but for one that was cut.
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The bytes captured without the last NUL: the command line with NULs for spaces.
+    #[must_use]
+    pub fn line(self) -> &'a [u8] {
+        self.bytes.strip_suffix(b"\0").unwrap_or(self.bytes)
+    }
+
+    /// Length in the process's memory, bytes, NULs included.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.total
+    }
+
+    /// Whether less was captured than there was.
+    #[must_use]
+    pub fn is_cut(self) -> bool {
+        (self.bytes.len() as u64) < self.total
+    }
+}
+
+impl<'a> Exec<'a> {
+    /// An exec of which only the time and the arguments are known.
+    #[must_use]
+    pub fn new(time: SystemTime, argv: Argv<'a>) -> Self {
+        Self {
+            time,
+            pid: None,
+            parent_pid: None,
+            uid: None,
+            effective_uid: None,
+            gid: None,
+            effective_gid: None,
+            login_uid: None,
+            session_id: None,
+            path: None,
+            interpreter: None,
+            executable: None,
+            executable_size: None,
+            fileless: None,
+            directory: None,
+            tty: None,
+            argv,
+        }
+    }
+
+    /// Base name of the program: of the path given to exec, for a script that of its interpreter. An exec of a file
+    /// descriptor (fexecve) was given no name: there it is the file's own.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&'a [u8]> {
+        if let Some(interpreter) = self.interpreter {
+            return non_empty(base_name(interpreter));
+        }
+        match self.path {
+            Some(path) if !is_descriptor(path) => non_empty(base_name(path)),
+            _ => self.executable_name(),
+        }
+    }
+
+    /// Base name of the resolved executable. The kernel's own prefix of a memfd's name is not part of it.
+    #[must_use]
+    pub fn executable_name(&self) -> Option<&'a [u8]> {
+        let executable = self.executable?;
+        let name = executable.base_name();
+        let name = match executable {
+            FilePath::LeafFirst { detached: true, .. } => name.strip_prefix(b"memfd:").unwrap_or(name),
+            _ => name,
+        };
+        non_empty(name)
+    }
+
+    /// The script, when a `#!` line (or a registered format) chose the program.
+    #[must_use]
+    pub fn script(&self) -> Option<&'a [u8]> {
+        self.interpreter.and(self.path)
+    }
+
+    /// Every name that rules may know the program by: of the path given to exec (for a script: the interpreter's), of the
+    /// resolved executable, of the script. Fills `names` and returns how many.
+    pub fn file_names(&self, names: &mut [&'a [u8]; 3]) -> usize {
+        let script = self.script().map(base_name).and_then(non_empty);
+        let mut count = 0;
+        for name in [self.file_name(), self.executable_name(), script].into_iter().flatten() {
+            if !names.iter().take(count).any(|known| *known == name)
+                && let Some(slot) = names.get_mut(count)
+            {
+                *slot = name;
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+fn non_empty(name: &[u8]) -> Option<&[u8]> {
+    (!name.is_empty()).then_some(name)
+}
+
+/// `/dev/fd/N` is the path that the kernel makes up for an exec of descriptor N (`alloc_bprm()` in `fs/exec.c`).
+fn is_descriptor(path: &[u8]) -> bool {
+    path.strip_prefix(b"/dev/fd/").is_some_and(|fd| !fd.is_empty() && fd.iter().all(u8::is_ascii_digit))
+}

@@ -1,0 +1,94 @@
+//! An exec as it is reported: owned, with everything that was learned about it.
+
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{event::Exec, rules::Verdict};
+
+/// An exec to report: a finding when a rule matched, else one of `--all-execs`. Text is kept as bytes: how it is shown is
+/// the sink's matter. Absent is what could not be learned.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When the exec happened.
+    pub time: SystemTime,
+    /// Process id.
+    pub pid: Option<u32>,
+    /// Process id of the parent.
+    pub parent_pid: Option<u32>,
+    /// User id of the new process.
+    pub uid: Option<u32>,
+    /// Name of that user, or the number again.
+    pub account: Option<String>,
+    /// Who logged in, before sudo or su.
+    pub login_uid: Option<u32>,
+    /// Name of that user, or the number again.
+    pub login_account: Option<String>,
+    /// Audit session.
+    pub session_id: Option<u32>,
+    /// Base name of the program.
+    pub file_name: Option<Vec<u8>>,
+    /// Resolved path of the executable.
+    pub folder_path: Option<Vec<u8>>,
+    /// Size of the executable, bytes.
+    pub file_size: Option<u64>,
+    /// The script that chose the program.
+    pub script_path: Option<Vec<u8>>,
+    /// Arguments, each ended by a NUL.
+    pub argv: Vec<u8>,
+    /// Length of the arguments in the kernel, bytes.
+    pub argv_total: u64,
+    /// Working directory.
+    pub directory: Option<Vec<u8>>,
+    /// Controlling terminal.
+    pub tty: Option<Vec<u8>>,
+    /// The executable has no name on disk.
+    pub fileless: Option<bool>,
+    /// What the rules say; none when no rule matched.
+    pub verdict: Option<Verdict>,
+    /// Kernel events lost since the report before.
+    pub events_lost: u64,
+}
+
+impl Report {
+    /// What `exec` and `verdict` say, without enrichment.
+    #[must_use]
+    pub fn new(exec: &Exec<'_>, verdict: Option<Verdict>) -> Self {
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        Self {
+            time: exec.time,
+            pid: exec.pid,
+            parent_pid: exec.parent_pid,
+            uid: exec.uid,
+            account: None,
+            login_uid: exec.login_uid,
+            login_account: None,
+            session_id: exec.session_id,
+            file_name: owned(exec.file_name()),
+            folder_path: exec.executable.map(|path| path.to_vec()),
+            file_size: exec.executable_size,
+            script_path: owned(exec.script()),
+            argv: exec.argv.bytes().to_vec(),
+            argv_total: exec.argv.total(),
+            directory: exec.directory.map(|path| path.to_vec()),
+            tty: owned(exec.tty),
+            fileless: exec.fileless,
+            verdict,
+            events_lost: 0,
+        }
+    }
+
+    /// A stable id: the same exec read back from a record has the same one. Made of host, time to the microsecond, process
+    /// and arguments.
+    #[must_use]
+    pub fn event_id(&self, device: &str) -> String {
+        let micros = self.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros());
+        let mut hash = Sha256::new();
+        hash.update((device.len() as u64).to_le_bytes());
+        hash.update(device.as_bytes());
+        hash.update(micros.to_le_bytes());
+        hash.update(self.pid.unwrap_or(0).to_le_bytes());
+        hash.update(&self.argv);
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}

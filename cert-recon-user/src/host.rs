@@ -1,0 +1,113 @@
+//! Facts about this host and this process that decide whether execs can be watched: capabilities, lockdown, kernel.
+//!
+//! The only module that asks for them; what it reads is parsed by pure functions.
+
+use std::{fs, path::Path};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Where the kernel shows its lockdown mode.
+pub const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// Bits of the capabilities that matter here (`include/uapi/linux/capability.h`).
+pub mod capability {
+    /// Covers both of the others, on kernels that have them and on those that don't.
+    pub const SYS_ADMIN: u32 = 21;
+    /// Reading kernel memory from eBPF.
+    pub const PERFMON: u32 = 38;
+    /// Loading eBPF programs.
+    pub const BPF: u32 = 39;
+}
+
+/// Names of the capabilities that loading the program needs and this process does not have.
+#[must_use]
+pub fn missing_capabilities() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // When /proc can't be read, the kernel's own answer decides.
+    effective_capabilities(&status).map(missing_of).unwrap_or_default()
+}
+
+/// The effective capability set in the text of `/proc/PID/status`.
+#[must_use]
+pub fn effective_capabilities(status: &str) -> Option<u64> {
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(hex.trim(), 16).ok()
+}
+
+/// Names of the capabilities that loading the program needs and `set` lacks.
+#[must_use]
+pub fn missing_of(set: u64) -> Vec<&'static str> {
+    let has = |bit: u32| set & (1 << bit) != 0;
+    if has(capability::SYS_ADMIN) {
+        return Vec::new();
+    }
+    [(capability::BPF, "CAP_BPF"), (capability::PERFMON, "CAP_PERFMON")]
+        .into_iter()
+        .filter_map(|(bit, name)| (!has(bit)).then_some(name))
+        .collect()
+}
+
+/// The lockdown mode in the file at `path` (usually [`LOCKDOWN`]); `None` when the kernel shows none.
+#[must_use]
+pub fn lockdown(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    Some(selected(&text)?.to_owned())
+}
+
+/// The choice in square brackets, as the kernel shows choices.
+fn selected(text: &str) -> Option<&str> {
+    text.split_once('[')?.1.split_once(']').map(|(selected, _)| selected)
+}
+
+/// Whether this kernel has the BPF ring buffer, as far as it can be told: found out by making one.
+#[must_use]
+pub fn has_ring_buffer() -> bool {
+    aya::sys::is_map_supported(aya::maps::MapType::RingBuf).unwrap_or(true)
+}
+
+/// `uname -r`.
+#[must_use]
+pub fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The host's name.
+#[must_use]
+pub fn name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Before Linux 5.11 the memory of maps counted against RLIMIT_MEMLOCK. Where the limit can't be lifted (newer kernels may
+/// not allow it, and do not need it), loading decides.
+pub fn lift_memlock() {
+    let unlimited = Rlimit { current: None, maximum: None };
+    if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
+        log::debug!("lifting RLIMIT_MEMLOCK (needed before Linux 5.11 only): {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sys_admin_stands_for_both_capabilities() {
+        assert_eq!(missing_of(1 << capability::SYS_ADMIN), Vec::<&str>::new());
+        assert_eq!(missing_of(0), ["CAP_BPF", "CAP_PERFMON"]);
+        assert_eq!(missing_of(1 << capability::BPF), ["CAP_PERFMON"]);
+        assert_eq!(missing_of(1 << capability::BPF | 1 << capability::PERFMON), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn capabilities_are_read_from_status() {
+        assert_eq!(effective_capabilities("Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n"), Some(0x1ff_ffff_ffff));
+        assert_eq!(effective_capabilities("Name:\tx\n"), None);
+        assert_eq!(effective_capabilities("CapEff:\tzz\n"), None);
+    }
+
+    #[test]
+    fn the_selected_mode_stands_in_brackets() {
+        assert_eq!(selected("none [integrity] confidentiality\n"), Some("integrity"));
+        assert_eq!(selected("none\n"), None);
+    }
+}

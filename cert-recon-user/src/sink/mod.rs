@@ -1,0 +1,5 @@
+//! Where reports go: their forms ([`json`], [`line`]) and the outputs that take them ([`output`]).
+
+pub mod json;
+pub mod line;
+pub mod output;

@@ -1,0 +1,342 @@
+//! Outputs: each a thread with a bounded queue before it, so that a slow or failing one never holds up the ring buffer.
+//!
+//! A line that can't be written stays first in the queue and is tried again; when the queue is full, new lines are dropped
+//! and counted.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::fs::{Mode, OFlags};
+
+/// Bytes that wait before each output at most.
+pub const QUEUE_BYTES: usize = 16 << 20;
+/// Pause before a failed write is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// A file that lines are appended to.
+    File(PathBuf),
+}
+
+/// Why an output file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It can't be opened.
+    #[error("opening {path} to append: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The error.
+        source: io::Error,
+    },
+    /// It is a symbolic link.
+    #[error("{0} is a symbolic link, which could lead anywhere: name the file itself")]
+    Link(String),
+    /// It is a device, a pipe or a folder.
+    #[error("{0} is not a regular file")]
+    NotRegular(String),
+    /// Others could write to it.
+    #[error("{path} could be changed by others ({why}): make it yours alone (chown, chmod 600) or name another file")]
+    Unsafe {
+        /// The file.
+        path: String,
+        /// How.
+        why: &'static str,
+    },
+}
+
+/// Sums of one output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Lines written.
+    pub lines: u64,
+    /// Lines dropped, because the queue was full or because the end came first.
+    pub dropped: u64,
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    written: Written,
+    /// No more lines will come.
+    closed: bool,
+    /// Lines that are left are given up.
+    abandoned: bool,
+    reopen: bool,
+    /// The reader of a pipe went away.
+    broken: bool,
+    /// A line has been taken and is being written.
+    in_hand: bool,
+    finished: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running output.
+pub struct Output {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    /// Opens the target and starts its thread. `broken` is called when the reader of standard output goes away.
+    ///
+    /// # Errors
+    /// When the file can't be opened or is refused.
+    pub fn start(target: Target, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
+        let (name, writer) = match &target {
+            Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
+            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
+        };
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+        let work = Work { shared: Arc::clone(&shared), name: name.clone(), target, writer, failing: false };
+        thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || work.run(broken))
+            .map_err(|source| OpenError::Io { path: name.clone(), source })?;
+        Ok(Self { shared, name })
+    }
+
+    /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
+    pub fn send(&self, line: Vec<u8>) {
+        let mut queue = self.shared.lock();
+        if queue.broken || queue.bytes + line.len() > QUEUE_BYTES {
+            queue.written.dropped += 1;
+            return;
+        }
+        queue.bytes += line.len();
+        queue.lines.push_back(line);
+        drop(queue);
+        self.shared.changed.notify_all();
+    }
+
+    /// Opens the file anew before the next line (a log was rotated).
+    pub fn reopen(&self) {
+        self.shared.lock().reopen = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Writes what is left, for `limit` at most, and gives the sums.
+    #[must_use]
+    pub fn finish(&self, limit: Duration) -> Written {
+        let end = Instant::now() + limit;
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        self.shared.changed.notify_all();
+        while !queue.finished {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue = self.shared.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue.abandoned = true;
+        queue.written.dropped += queue.lines.len() as u64 + u64::from(queue.in_hand);
+        queue.lines.clear();
+        self.shared.changed.notify_all();
+        queue.written
+    }
+
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+enum Writer {
+    Stdout(io::Stdout),
+    File(File),
+}
+
+impl Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            // Past the standard library's line buffer, whose retries could write a part of a line twice.
+            Self::Stdout(out) => Ok(rustix::io::write(&out.lock(), bytes)?),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    name: String,
+    target: Target,
+    writer: Writer,
+    failing: bool,
+}
+
+impl Work {
+    fn run(mut self, broken: impl Fn()) {
+        while let Some(line) = self.next_line() {
+            let result = self.write_line(&line);
+            let mut queue = self.shared.lock();
+            if queue.abandoned {
+                // The sums have been given; this line is in them as dropped.
+                break;
+            }
+            queue.in_hand = false;
+            match result {
+                Ok(()) => queue.written.lines += 1,
+                Err(error) => {
+                    queue.written.dropped += 1;
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        queue.broken = true;
+                        queue.written.dropped += queue.lines.len() as u64;
+                        queue.lines.clear();
+                        queue.bytes = 0;
+                        drop(queue);
+                        broken();
+                    }
+                }
+            }
+        }
+        self.shared.lock().finished = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// The next line, when there is one; `None` at the end.
+    fn next_line(&mut self) -> Option<Vec<u8>> {
+        let shared = Arc::clone(&self.shared);
+        let mut queue = shared.lock();
+        loop {
+            if std::mem::take(&mut queue.reopen) {
+                drop(queue);
+                self.reopen();
+                queue = shared.lock();
+            }
+            if let Some(line) = queue.lines.pop_front() {
+                queue.bytes -= line.len();
+                queue.in_hand = true;
+                return Some(line);
+            }
+            if queue.closed || queue.abandoned {
+                return None;
+            }
+            queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn reopen(&mut self) {
+        let Target::File(path) = &self.target else { return };
+        match open(path) {
+            Ok(file) => self.writer = Writer::File(file),
+            Err(error) => log::error!("{error}; going on with the file that was open"),
+        }
+    }
+
+    /// Writes a line whole: what a full disk or an interruption left out is written when it can be. An error only when the
+    /// reader is gone or the end came first.
+    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut rest = line;
+        while !rest.is_empty() {
+            match self.writer.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
+                Err(error) => {
+                    if !self.failing {
+                        self.failing = true;
+                        log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
+                    }
+                    if self.pause() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        if std::mem::take(&mut self.failing) {
+            log::warn!("writing to {} works again", self.name);
+        }
+        Ok(())
+    }
+
+    /// Waits before the next try; true when there is to be none.
+    fn pause(&self) -> bool {
+        let queue = self.shared.lock();
+        let (queue, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(queue, RETRY, |queue| !queue.abandoned)
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.abandoned
+    }
+}
+
+/// Opens a file to append lines to: mode 0600 when it is new, never through a symbolic link, and only if nobody else can
+/// write to it. A line that an earlier run left unfinished is ended first.
+fn open(path: &Path) -> Result<File, OpenError> {
+    let name = path.display().to_string();
+    let failed = |source: io::Error| OpenError::Io { path: name.clone(), source };
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => File::from(fd),
+        Err(rustix::io::Errno::LOOP) => return Err(OpenError::Link(name)),
+        Err(error) => return Err(failed(error.into())),
+    };
+    let meta = file.metadata().map_err(&failed)?;
+    if !meta.is_file() {
+        return Err(OpenError::NotRegular(name));
+    }
+    let refused = |why| Err(OpenError::Unsafe { path: name.clone(), why });
+    if meta.mode() & 0o022 != 0 {
+        return refused("its mode lets group or others write");
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return refused("it belongs to another user");
+    }
+    if meta.nlink() > 1 {
+        return refused("it has a second name, a hard link");
+    }
+    end_last_line(&file).map_err(failed)?;
+    Ok(file)
+}
+
+fn end_last_line(mut file: &File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Whether standard output should be coloured: a terminal, and `NO_COLOR` is not set.
+#[must_use]
+pub fn colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,202 @@
+//! Finds structure members in the kernel's type information (BTF).
+//!
+//! One pass over the type section notes where each type begins and which are the structures wanted; members are then
+//! looked up in those only. The kernel's five megabytes take a few milliseconds that way; a full parse into a model takes
+//! a hundred times that and tens of megabytes. Any bytes give a table or a [`BtfError`], never a panic.
+//!
+//! Format: `Documentation/bpf/btf.rst` in the kernel's source.
+
+use std::collections::HashMap;
+
+const MAGIC: u16 = 0xeb9f;
+const TYPE_SIZE: usize = 12;
+const MEMBER_SIZE: usize = 12;
+/// Anonymous members nested deeper than this are not searched (the kernel has a handful of levels).
+const MAX_DEPTH: u32 = 16;
+
+/// Why type information can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BtfError {
+    /// Does not begin with a BTF header of this machine's byte order.
+    #[error("not BTF of this machine's byte order (it begins with {0:#06x}, not {MAGIC:#06x})")]
+    Magic(u16),
+    /// A section or type reaches beyond the end.
+    #[error("cut short: {what} at byte {at} is beyond the end ({len} bytes)")]
+    Short {
+        /// What should have been there.
+        what: &'static str,
+        /// Where.
+        at: usize,
+        /// Length of what was read.
+        len: usize,
+    },
+    /// A type of a kind that this program does not know, so that its length is unknown.
+    #[error("type {id} is of unknown kind {kind}")]
+    Kind {
+        /// Its number.
+        id: usize,
+        /// Its kind.
+        kind: u32,
+    },
+}
+
+/// The structures wanted from a kernel's type information.
+#[derive(Debug)]
+pub struct Btf<'a> {
+    types: &'a [u8],
+    strings: &'a [u8],
+    /// Where each type begins in `types`, by id; id 0 is void.
+    starts: Vec<u32>,
+    structs: HashMap<&'static str, Vec<u32>>,
+}
+
+mod kinds {
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const TYPEDEF: u32 = 8;
+    pub(super) const VOLATILE: u32 = 9;
+    pub(super) const CONST: u32 = 10;
+    pub(super) const RESTRICT: u32 = 11;
+    pub(super) const TYPE_TAG: u32 = 18;
+}
+
+struct Type {
+    name: u32,
+    kind: u32,
+    vlen: usize,
+    kind_flag: bool,
+    /// The type referred to, for modifiers.
+    refers: u32,
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn section<'a>(bytes: &'a [u8], start: usize, len: u32, what: &'static str) -> Result<&'a [u8], BtfError> {
+    start
+        .checked_add(len as usize)
+        .and_then(|end| bytes.get(start..end))
+        .ok_or(BtfError::Short { what, at: start, len: bytes.len() })
+}
+
+impl<'a> Btf<'a> {
+    /// Reads the type information in `bytes` and finds the structures named in `wanted`.
+    ///
+    /// # Errors
+    /// When the bytes are no BTF, are cut short, or hold a kind of type that did not exist when this was written.
+    pub fn parse(bytes: &'a [u8], wanted: &[&'static str]) -> Result<Self, BtfError> {
+        let short = |what, at| BtfError::Short { what, at, len: bytes.len() };
+        let magic = bytes.first_chunk().map(|b| u16::from_ne_bytes(*b)).ok_or(short("header", 0))?;
+        if magic != MAGIC {
+            return Err(BtfError::Magic(magic));
+        }
+        let field = |at| u32_at(bytes, at).ok_or(short("header", at));
+        let header = field(4)? as usize;
+        let types = section(bytes, header.saturating_add(field(8)? as usize), field(12)?, "type section")?;
+        let strings = section(bytes, header.saturating_add(field(16)? as usize), field(20)?, "string section")?;
+
+        let mut btf = Self { types, strings, starts: vec![0], structs: HashMap::new() };
+        btf.starts.reserve(types.len() / 24);
+        let mut at = 0;
+        while at < types.len() {
+            let id = btf.starts.len();
+            let ty = btf.type_at(at).ok_or(short("type", at))?;
+            btf.starts.push(u32::try_from(at).map_err(|_| short("type", at))?);
+            let extra = match ty.kind {
+                1 | 14 | 17 => 4,
+                kinds::ARRAY => 12,
+                kinds::STRUCT | kinds::UNION | 15 | 19 => 12 * ty.vlen,
+                6 | 13 => 8 * ty.vlen,
+                2 | 7..=12 | 16 | 18 => 0,
+                kind => return Err(BtfError::Kind { id, kind }),
+            };
+            if matches!(ty.kind, kinds::STRUCT)
+                && let name = btf.name(ty.name)
+                && let Some(&wanted) = wanted.iter().find(|w| w.as_bytes() == name)
+            {
+                btf.structs.entry(wanted).or_default().push(u32::try_from(id).unwrap_or(0));
+            }
+            at += TYPE_SIZE + extra;
+        }
+        if at > types.len() {
+            return Err(short("type", at));
+        }
+        Ok(btf)
+    }
+
+    /// The byte offset of a member in a wanted structure. `member` may lead through named members (`f_path.mnt`); members
+    /// of anonymous structures and unions count as members of what holds them. `None` when there is none, or when it is a
+    /// bit field.
+    #[must_use]
+    pub fn offset(&self, structure: &str, member: &str) -> Option<u32> {
+        let bits = self.structs.get(structure)?.iter().find_map(|&id| self.path_bits(id, member))?;
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    fn path_bits(&self, structure: u32, path: &str) -> Option<u32> {
+        let (mut id, mut bits) = (structure, 0u32);
+        for name in path.split('.') {
+            let (offset, member) = self.member(id, name.as_bytes(), MAX_DEPTH)?;
+            bits = bits.checked_add(offset)?;
+            id = member;
+        }
+        Some(bits)
+    }
+
+    /// Offset in bits and type of the member `name` of the structure or union `id`.
+    fn member(&self, id: u32, name: &[u8], depth: u32) -> Option<(u32, u32)> {
+        let depth = depth.checked_sub(1)?;
+        let id = self.without_modifiers(id)?;
+        let start = *self.starts.get(id as usize)? as usize;
+        let ty = self.type_at(start)?;
+        if !matches!(ty.kind, kinds::STRUCT | kinds::UNION) {
+            return None;
+        }
+        (0..ty.vlen).find_map(|i| {
+            let at = start + TYPE_SIZE + i * MEMBER_SIZE;
+            let (member_name, member_type) = (u32_at(self.types, at)?, u32_at(self.types, at + 4)?);
+            let mut bits = u32_at(self.types, at + 8)?;
+            if ty.kind_flag {
+                // The upper byte is the width of a bit field.
+                bits &= 0x00ff_ffff;
+            }
+            match self.name(member_name) {
+                b"" => {
+                    let (inner, found) = self.member(member_type, name, depth)?;
+                    Some((bits.checked_add(inner)?, found))
+                }
+                found if found == name => Some((bits, member_type)),
+                _ => None,
+            }
+        })
+    }
+
+    fn without_modifiers(&self, mut id: u32) -> Option<u32> {
+        for _ in 0..MAX_DEPTH {
+            let ty = self.type_at(*self.starts.get(id as usize)? as usize)?;
+            match ty.kind {
+                kinds::TYPEDEF | kinds::VOLATILE | kinds::CONST | kinds::RESTRICT | kinds::TYPE_TAG => id = ty.refers,
+                _ => return Some(id),
+            }
+        }
+        None
+    }
+
+    fn type_at(&self, at: usize) -> Option<Type> {
+        let info = u32_at(self.types, at + 4)?;
+        Some(Type {
+            name: u32_at(self.types, at)?,
+            kind: (info >> 24) & 0x1f,
+            vlen: (info & 0xffff) as usize,
+            kind_flag: info >> 31 == 1,
+            refers: u32_at(self.types, at + 8)?,
+        })
+    }
+
+    fn name(&self, at: u32) -> &'a [u8] {
+        let rest = self.strings.get(at as usize..).unwrap_or_default();
+        rest.split(|&b| b == 0).next().unwrap_or_default()
+    }
+}

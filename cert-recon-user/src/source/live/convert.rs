@@ -1,0 +1,72 @@
+//! From a reassembled record to the event type.
+
+use std::time::{Duration, SystemTime};
+
+use cert_recon_common::flags;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use super::reassembly::Assembled;
+use crate::event::{Argv, Exec, FilePath};
+
+/// "Not set" for login uid and session (`AUDIT_UID_UNSET`, `AUDIT_SID_UNSET` in `include/uapi/linux/audit.h`).
+const UNSET: u32 = u32::MAX;
+
+/// Turns the kernel's time since boot into the time of day. Taken anew at each wake-up, so that a clock that was set since
+/// is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    now: SystemTime,
+    now_boot: Duration,
+}
+
+impl Clock {
+    pub(super) fn now() -> Self {
+        let duration = |t: Timespec| {
+            Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
+        };
+        // The two are read one after the other: what lies between is far below the microsecond that is shown.
+        let now_boot = duration(clock_gettime(ClockId::Boottime));
+        let now = SystemTime::UNIX_EPOCH + duration(clock_gettime(ClockId::Realtime));
+        Self { now, now_boot }
+    }
+
+    fn time(self, boot_ns: u64) -> SystemTime {
+        let at = Duration::from_nanos(boot_ns);
+        match self.now_boot.checked_sub(at) {
+            Some(ago) => self.now.checked_sub(ago),
+            None => self.now.checked_add(at.saturating_sub(self.now_boot)),
+        }
+        .unwrap_or(self.now)
+    }
+}
+
+pub(super) fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
+    let record = &assembled.record;
+    let head = &record.head;
+    let has = |flag| head.flags & flag != 0;
+    let set = |value: u32| (value != UNSET && !has(flags::NO_AUDIT)).then_some(value);
+    Exec {
+        time: clock.time(head.boot_ns),
+        pid: Some(head.pid),
+        parent_pid: Some(head.ppid),
+        uid: Some(head.uid),
+        effective_uid: Some(head.euid),
+        gid: Some(head.gid),
+        effective_gid: Some(head.egid),
+        login_uid: set(head.loginuid),
+        session_id: set(head.session),
+        path: (!has(flags::FILENAME_FAULT)).then_some(record.filename),
+        interpreter: (!record.interp.is_empty()).then_some(record.interp),
+        executable: path(record.exe, has(flags::EXE_PATH_CUT), has(flags::EXE_DETACHED)),
+        executable_size: has(flags::INODE).then_some(head.exe_size),
+        fileless: has(flags::INODE).then_some(head.exe_nlink == 0),
+        directory: path(record.cwd, has(flags::CWD_PATH_CUT), has(flags::CWD_DETACHED)),
+        tty: (!record.tty.is_empty()).then_some(record.tty),
+        argv: Argv::new(assembled.argv, head.argv_len),
+    }
+}
+
+/// A path of no components is the root, unless it was cut before its first one: then nothing is known.
+fn path(components: &[u8], cut: bool, detached: bool) -> Option<FilePath<'_>> {
+    (!(cut && components.is_empty())).then_some(FilePath::LeafFirst { components, cut, detached })
+}

@@ -1,0 +1,300 @@
+//! Loads and attaches the eBPF program and drains its ring buffer.
+
+use std::{
+    error::Error,
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
+    programs::{ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
+};
+use cert_recon_common::{Counters, program};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{LiveError, convert, offsets, reassembly::Reassembler};
+use crate::{event::Exec, host};
+
+/// The compiled program. `cargo xtask build-ebpf` makes it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
+
+const TRACEPOINT: &str = "sched_process_exec";
+const ATTACHED: &str = "sched_process_exec";
+const CONTINUED: [(u32, &str); 3] =
+    [(program::WALK, "walk_paths"), (program::EMIT, "send_head"), (program::CHUNKS, "send_chunks")];
+
+/// Records that are handled before other work gets its turn.
+const BATCH: usize = 1024;
+/// An exec whose records stopped coming is given up after one to two of these.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How to watch.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the ring buffer in bytes: a power of two and a multiple of the page size.
+    pub ring_size: u32,
+    /// The kernel's type information.
+    pub btf: PathBuf,
+}
+
+impl Options {
+    /// Where kernels with type information show it.
+    pub const BTF: &str = "/sys/kernel/btf/vmlinux";
+}
+
+/// What one turn of draining came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// The ring buffer was emptied.
+    Empty,
+    /// There is more in it.
+    More,
+}
+
+/// Sums since the start. `execs = delivered + lost` once everything is drained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Execs that the kernel called the program for.
+    pub execs: u64,
+    /// Execs handed on.
+    pub delivered: u64,
+    /// Execs that could not be delivered.
+    pub lost: u64,
+    /// Execs delivered with an incomplete argv.
+    pub argv_cut: u64,
+    /// Paths that were too long or too deep to be walked to the root.
+    pub path_cut: u64,
+}
+
+/// The attached program.
+pub struct Live {
+    ebpf: Ebpf,
+    link: Option<RawTracePointLinkId>,
+    ring: AsyncFd<RingBuf<MapData>>,
+    counters: PerCpuArray<MapData, [u8; Counters::SIZE]>,
+    /// Keeps the programs in it loaded.
+    _programs: ProgramArray<MapData>,
+    reassembler: Reassembler,
+    delivered: u64,
+    argv_cut: u64,
+    undecodable: u64,
+    last_tick: Instant,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("delivered", &self.delivered).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Loads the program and attaches it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When this host can't be watched, with the reason and what to do.
+    pub fn start(options: &Options) -> Result<Self, LiveError> {
+        let missing = host::missing_capabilities();
+        if !missing.is_empty() {
+            return Err(LiveError::NotPermitted { missing });
+        }
+        let path = || options.btf.display().to_string();
+        let btf = fs::read(&options.btf).map_err(|source| LiveError::NoBtf { path: path(), source })?;
+        let offsets = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
+        drop(btf);
+        host::lift_memlock();
+
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .override_global("OFFSETS", &offsets.encode()[..], true)
+            .map_max_entries("EVENTS", options.ring_size)
+            .load(OBJECT)
+            .map_err(explain_load)?;
+        let mut programs =
+            ProgramArray::try_from(take_map(&mut ebpf, "PROGRAMS")?).map_err(|e| load_error("preparing", e))?;
+        for (slot, name) in CONTINUED {
+            let program = raw_tracepoint(&mut ebpf, name)?;
+            program.load().map_err(explain_program)?;
+            let fd = program.fd().map_err(|e| load_error("loading", e))?;
+            programs.set(slot, fd, 0).map_err(|e| load_error("preparing", e))?;
+        }
+        let counters = PerCpuArray::try_from(take_map(&mut ebpf, "COUNTERS")?).map_err(|e| load_error("preparing", e))?;
+        let ring = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(|e| load_error("preparing", e))?;
+        // SAFETY: the descriptor is the map's, which the ring buffer owns until it is dropped, and never another.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .map_err(|error| LiveError::Wait(error.into()))?;
+
+        let program = raw_tracepoint(&mut ebpf, ATTACHED)?;
+        program.load().map_err(explain_program)?;
+        let link = program.attach(TRACEPOINT).map_err(|e| load_error("attaching", e))?;
+        Ok(Self {
+            ebpf,
+            link: Some(link),
+            ring,
+            counters,
+            _programs: programs,
+            reassembler: Reassembler::default(),
+            delivered: 0,
+            argv_cut: 0,
+            undecodable: 0,
+            last_tick: Instant::now(),
+        })
+    }
+
+    /// Waits until there is something to drain, then hands on what is there: each exec, and how many were lost on its CPU
+    /// before it. Safe to be dropped while it waits.
+    ///
+    /// # Errors
+    /// When the ring buffer can't be waited for.
+    pub async fn next(&mut self, mut each: impl FnMut(&Exec<'_>, u64)) -> Result<(), LiveError> {
+        let wait = if self.reassembler.is_waiting() { TICK } else { Duration::MAX };
+        match tokio::time::timeout(wait, self.ring.readable_mut()).await {
+            Ok(Ok(mut guard)) => guard.clear_ready(),
+            Ok(Err(error)) => return Err(LiveError::Wait(error)),
+            Err(_) => {}
+        }
+        while self.drain(&mut each) == Drained::More {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Hands on what is in the ring buffer now, a batch at most.
+    pub fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
+        let clock = convert::Clock::now();
+        let Self { ring, reassembler, delivered, argv_cut, .. } = self;
+        let mut emit = |assembled: super::reassembly::Assembled<'_>| {
+            *delivered += 1;
+            *argv_cut += u64::from(assembled.cut.is_some());
+            each(&convert::exec(&assembled, clock), assembled.lost);
+        };
+        for _ in 0..BATCH {
+            let Some(item) = ring.get_mut().next() else {
+                if reassembler.is_waiting() && self.last_tick.elapsed() >= TICK {
+                    self.last_tick = Instant::now();
+                    reassembler.tick(&mut emit);
+                }
+                return Drained::Empty;
+            };
+            if let Err(error) = reassembler.push(&item, &mut emit) {
+                self.undecodable += 1;
+                log::error!("ring buffer: {error}");
+            }
+        }
+        Drained::More
+    }
+
+    /// Detaches, then hands on everything that is still on its way. Ends when every exec that the program saw is accounted
+    /// for, or after `limit`.
+    pub fn stop(&mut self, limit: Duration, each: &mut impl FnMut(&Exec<'_>, u64)) {
+        if let Some(link) = self.link.take()
+            && let Ok(program) = raw_tracepoint(&mut self.ebpf, ATTACHED)
+            && let Err(error) = program.detach(link)
+        {
+            log::warn!("detaching the eBPF program: {error}");
+        }
+        let end = Instant::now() + limit;
+        // A program that was running when it was detached may still be sending.
+        loop {
+            while self.drain(each) == Drained::More {}
+            let totals = self.totals();
+            let accounted = totals.execs == totals.delivered + totals.lost;
+            if (accounted && !self.reassembler.is_waiting()) || Instant::now() >= end {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let clock = convert::Clock::now();
+        let Self { reassembler, delivered, argv_cut, .. } = self;
+        reassembler.finish(&mut |assembled| {
+            *delivered += 1;
+            *argv_cut += u64::from(assembled.cut.is_some());
+            each(&convert::exec(&assembled, clock), assembled.lost);
+        });
+    }
+
+    /// The sums so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let counters = self
+            .counters
+            .get(&0, 0)
+            .map(|values| {
+                values.iter().filter_map(|bytes| Counters::decode(bytes)).fold(Counters::default(), Counters::plus)
+            })
+            .unwrap_or_default();
+        let missed = self.missed();
+        Totals {
+            execs: counters.execs + missed,
+            delivered: self.delivered,
+            lost: counters.lost + missed + self.undecodable,
+            argv_cut: self.argv_cut,
+            path_cut: counters.path_cut,
+        }
+    }
+
+    /// Execs for which the kernel did not run the program because it was already running on that CPU
+    /// (`recursion_misses`, since Linux 5.12). They are lost execs.
+    fn missed(&self) -> u64 {
+        let Some(Ok(fd)) = self.ebpf.program(ATTACHED).map(|p| p.fd()) else { return 0 };
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap_or_default();
+        info.lines()
+            .find_map(|line| line.strip_prefix("recursion_misses:"))
+            .and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LiveError> {
+    ebpf.take_map(name).ok_or_else(|| LiveError::Load { what: "preparing", source: format!("no map {name}").into() })
+}
+
+fn raw_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut RawTracePoint, LiveError> {
+    ebpf.program_mut(name)
+        .ok_or_else(|| LiveError::Load { what: "preparing", source: format!("no program {name}").into() })?
+        .try_into()
+        .map_err(|e: ProgramError| load_error("preparing", e))
+}
+
+fn load_error(what: &'static str, source: impl Error + Send + Sync + 'static) -> LiveError {
+    LiveError::Load { what, source: Box::new(source) }
+}
+
+/// The system's error number behind a chain of errors.
+fn os_error(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut error = Some(error);
+    while let Some(e) = error {
+        if let Some(code) = e.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return Some(code);
+        }
+        error = e.source();
+    }
+    None
+}
+
+fn explain_load(error: EbpfError) -> LiveError {
+    let code = os_error(&error);
+    let ring_refused = matches!(&error, EbpfError::MapError(MapError::CreateError { name, .. }) if name == "EVENTS");
+    if ring_refused && code == Some(rustix::io::Errno::INVAL.raw_os_error()) && !host::has_ring_buffer() {
+        return LiveError::TooOld { release: host::kernel_release(), source: Box::new(error) };
+    }
+    explain("map", Box::new(error), code)
+}
+
+fn explain_program(error: ProgramError) -> LiveError {
+    let code = os_error(&error);
+    explain("program", Box::new(error), code)
+}
+
+fn explain(what: &'static str, source: Box<dyn Error + Send + Sync>, code: Option<i32>) -> LiveError {
+    if host::lockdown(Path::new(host::LOCKDOWN)).as_deref() == Some("confidentiality") {
+        return LiveError::Lockdown { source };
+    }
+    if code == Some(rustix::io::Errno::PERM.raw_os_error()) {
+        return LiveError::Refused { what, source };
+    }
+    LiveError::Load { what: "loading", source }
+}

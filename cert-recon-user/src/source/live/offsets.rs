@@ -1,0 +1,90 @@
+//! Which kernel structure members the eBPF program reads, and whether it can do without them.
+
+use cert_recon_common::{ABSENT, Offsets};
+
+use super::btf::{Btf, BtfError};
+
+/// Why the offsets are not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OffsetError {
+    /// The type information can't be read.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// A member that the program can't do without.
+    #[error("the kernel's type information has no member `{member}` in `struct {structure}`")]
+    Missing {
+        /// The structure.
+        structure: &'static str,
+        /// Its member.
+        member: &'static str,
+    },
+}
+
+const STRUCTURES: &[&str] = &[
+    "cred",
+    "dentry",
+    "file",
+    "fs_struct",
+    "inode",
+    "linux_binprm",
+    "mm_struct",
+    "mount",
+    "signal_struct",
+    "super_block",
+    "task_struct",
+    "tty_struct",
+    "vfsmount",
+];
+
+/// The offsets in the kernel that `btf` (the bytes of `/sys/kernel/btf/vmlinux`) describes.
+///
+/// # Errors
+/// When the bytes can't be read as BTF, or a member is missing that the program can't do without.
+pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
+    let btf = Btf::parse(btf, STRUCTURES)?;
+    let need = |structure, member| btf.offset(structure, member).ok_or(OffsetError::Missing { structure, member });
+    let may = |structure, member| btf.offset(structure, member).unwrap_or(ABSENT);
+    let task_start_boottime = need("task_struct", "start_boottime").or(need("task_struct", "real_start_time"))?;
+    Ok(Offsets {
+        task_tgid: need("task_struct", "tgid")?,
+        task_real_parent: need("task_struct", "real_parent")?,
+        task_group_leader: need("task_struct", "group_leader")?,
+        task_start_boottime,
+        task_cred: need("task_struct", "cred")?,
+        task_comm: need("task_struct", "comm")?,
+        task_fs: need("task_struct", "fs")?,
+        task_mm: need("task_struct", "mm")?,
+        task_signal: need("task_struct", "signal")?,
+        task_loginuid: may("task_struct", "loginuid"),
+        task_sessionid: may("task_struct", "sessionid"),
+        cred_uid: need("cred", "uid")?,
+        cred_gid: need("cred", "gid")?,
+        cred_euid: need("cred", "euid")?,
+        cred_egid: need("cred", "egid")?,
+        mm_arg_start: need("mm_struct", "arg_start")?,
+        mm_arg_end: need("mm_struct", "arg_end")?,
+        mm_exe_file: need("mm_struct", "exe_file")?,
+        file_path_mnt: need("file", "f_path.mnt")?,
+        file_path_dentry: need("file", "f_path.dentry")?,
+        fs_pwd_mnt: need("fs_struct", "pwd.mnt")?,
+        fs_pwd_dentry: need("fs_struct", "pwd.dentry")?,
+        dentry_parent: need("dentry", "d_parent")?,
+        dentry_name_len: need("dentry", "d_name.len")?,
+        dentry_name: need("dentry", "d_name.name")?,
+        dentry_inode: need("dentry", "d_inode")?,
+        mount_parent: need("mount", "mnt_parent")?,
+        mount_mountpoint: need("mount", "mnt_mountpoint")?,
+        mount_mnt: need("mount", "mnt")?,
+        vfsmount_root: need("vfsmount", "mnt_root")?,
+        inode_ino: need("inode", "i_ino")?,
+        inode_nlink: need("inode", "i_nlink")?,
+        inode_size: need("inode", "i_size")?,
+        inode_sb: need("inode", "i_sb")?,
+        super_dev: need("super_block", "s_dev")?,
+        signal_tty: need("signal_struct", "tty")?,
+        tty_name: may("tty_struct", "name"),
+        binprm_filename: need("linux_binprm", "filename")?,
+        binprm_interp: need("linux_binprm", "interp")?,
+        binprm_argc: need("linux_binprm", "argc")?,
+    })
+}

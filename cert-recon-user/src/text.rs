@@ -1,0 +1,72 @@
+//! Bytes from outside as text: losslessly for records, harmlessly for terminals.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+/// The bytes as text; each byte that is not part of UTF-8 appears as `\xNN`. The flag says whether there was one.
+#[must_use]
+pub fn lossless(bytes: &[u8]) -> (Cow<'_, str>, bool) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (Cow::Borrowed(text), false);
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a String can't fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    (Cow::Owned(text), true)
+}
+
+/// Whether a terminal, or the eyes before it, could be misled by this character: control characters (an ESC, a C1
+/// introducer, a newline that forges a line), and those that change the direction of text or break lines.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The bytes as one line that can be shown on a terminal: no control characters, no change of direction.
+#[must_use]
+pub fn for_terminal(bytes: &[u8]) -> Cow<'_, str> {
+    let (text, _) = lossless(bytes);
+    if !text.contains(is_harmful) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push_str("\\n"),
+            '\r' => safe.push_str("\\r"),
+            '\t' => safe.push_str("\\t"),
+            c if is_harmful(c) && u32::from(c) < 0x80 => {
+                let _ = write!(safe, "\\x{:02x}", u32::from(c));
+            }
+            c if is_harmful(c) => {
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_by_number() {
+        assert_eq!(lossless(b"caf\xc3\xa9"), ("café".into(), false));
+        assert_eq!(lossless(b"a\xff\xfeb\xc3"), ("a\\xff\\xfeb\\xc3".into(), true));
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_left() {
+        let hostile = b"a\x1b[2J\x07\r\nb\tc\x7f \xc2\x9b31m \xe2\x80\xaegnp \x9b \xef\xbb\xbf";
+        let shown = for_terminal(hostile);
+        assert_eq!(shown, "a\\x1b[2J\\x07\\r\\nb\\tc\\x7f \\u{9b}31m \\u{202e}gnp \\x9b \\u{feff}");
+        assert!(!shown.contains(is_harmful));
+    }
+}
