@@ -224,6 +224,7 @@ pub struct HeadRecord<'a> {
 
 /// Any record, borrowed from the ring buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every record is a head, and none is stored")]
 pub enum Record<'a> {
     /// An exec, whole unless its argv is longer than what the record carries.
     Head(HeadRecord<'a>),

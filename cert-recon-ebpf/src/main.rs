@@ -7,6 +7,8 @@
 //! record, [`send_chunks`] sends the rest of a long argv. What changes in a loop lives in the per-CPU scratch value and not
 //! in a register, so that the verifier's states converge.
 //!
+//! What went wrong is logged for developers (`watch --verbose`); without that the verifier removes the code.
+//!
 //! Everything is inlined: kernels before 5.10 refuse tail calls from programs with functions of their own.
 #![no_std]
 #![no_main]
@@ -20,7 +22,8 @@ mod path;
 mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use cert_recon_common::program;
+use aya_log_ebpf::debug;
+use cert_recon_common::{CUT_FAULT, flags, program};
 
 use crate::{
     maps::{PROGRAMS, Scratch, count, scratch},
@@ -59,13 +62,20 @@ fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
             // SAFETY: the program in the slot is of the same type and takes the same context.
             unsafe { PROGRAMS.tail_call(ctx, program::EMIT) };
             // A tail call returns only when it failed.
-            count(|c| c.lost += 1);
+            lose(ctx, s);
             return;
         }
     }
     // SAFETY: as above.
     unsafe { PROGRAMS.tail_call(ctx, program::WALK) };
+    lose(ctx, s);
+}
+
+/// Counts an exec of which nothing could be sent.
+#[inline(always)]
+fn lose(ctx: &RawTracePointContext, s: &Scratch) {
     count(|c| c.lost += 1);
+    debug!(ctx, "exec of process {} lost: no room, or a tail call failed", s.head.pid);
 }
 
 /// Adds the first part of argv to the record and sends it.
@@ -74,27 +84,36 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
     argv::read_inline(s);
     if !emit::head(s) {
-        count(|c| c.lost += 1);
+        lose(&ctx, s);
         return 0;
     }
     if s.argv_sent < s.head.argv_len {
-        if s.head.flags & cert_recon_common::flags::ARGV_FAULT == 0 {
+        if s.head.flags & flags::ARGV_FAULT == 0 {
             // SAFETY: the program in the slot is of the same type and takes the same context.
             unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
         }
-        emit::cut(s, cert_recon_common::CUT_FAULT);
+        cut(&ctx, s, CUT_FAULT);
     }
     0
 }
 
 /// Sends the rest of a long argv.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub fn send_chunks(_ctx: RawTracePointContext) -> i32 {
+pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
     if let Err(reason) = argv::send_chunks(s) {
-        emit::cut(s, reason);
+        cut(&ctx, s, reason);
     }
     0
+}
+
+#[inline(always)]
+fn cut(ctx: &RawTracePointContext, s: &Scratch, reason: u32) {
+    emit::cut(s, reason);
+    debug!(
+        ctx,
+        "argv of process {} cut at {} of {} bytes (reason {})", s.head.pid, s.argv_sent, s.head.argv_len, reason
+    );
 }
 
 /// The helpers that read kernel memory may be used by GPL-compatible programs only.

@@ -233,3 +233,57 @@ fn non_empty(name: &[u8]) -> Option<&[u8]> {
 fn is_descriptor(path: &[u8]) -> bool {
     path.strip_prefix(b"/dev/fd/").is_some_and(|fd| !fd.is_empty() && fd.iter().all(u8::is_ascii_digit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(bytes: &[u8], total: u64) -> Vec<&[u8]> {
+        Argv::new(bytes, total).args().collect()
+    }
+
+    #[test]
+    fn arguments_are_split_at_every_nul_and_nowhere_else() {
+        assert_eq!(args(b"a\0b c\0", 6), [&b"a"[..], b"b c"]);
+        assert_eq!(args(b"\0\0a\0\0", 5), [&b""[..], b"", b"a", b""]);
+        assert_eq!(args(b"\0", 1), [b""]);
+        assert_eq!(args(b"", 0), [b""; 0]);
+        assert_eq!(args(b"a\0bc", 9), [&b"a"[..], b"bc"], "the last one is cut");
+    }
+
+    #[test]
+    fn a_path_walked_in_the_kernel_is_turned_around() {
+        let path = |components, cut| FilePath::LeafFirst { components, cut, detached: false };
+        assert_eq!(path(b"curl/bin/usr/", false).to_vec(), b"/usr/bin/curl");
+        assert_eq!(path(b"curl/bin/usr/", false).base_name(), b"curl");
+        assert_eq!(path(b"", false).to_vec(), b"/");
+        assert_eq!(path(b"d/c/", true).to_vec(), b".../c/d");
+    }
+
+    #[test]
+    fn the_name_is_that_of_the_path_given_and_of_the_interpreter_for_a_script() {
+        let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"x\0"));
+        exec.path = Some(b"/opt/fetch");
+        exec.executable = Some(FilePath::Plain(b"/usr/bin/curl"));
+        assert_eq!((exec.file_name(), exec.script()), (Some(&b"fetch"[..]), None));
+        exec.path = Some(b"/opt/testssl.sh");
+        exec.interpreter = Some(b"/bin/sh");
+        exec.executable = Some(FilePath::Plain(b"/usr/bin/dash"));
+        assert_eq!((exec.file_name(), exec.script()), (Some(&b"sh"[..]), Some(&b"/opt/testssl.sh"[..])));
+        let mut names: [&[u8]; 3] = [b""; 3];
+        assert_eq!(exec.file_names(&mut names), 3);
+        assert_eq!(names, [&b"sh"[..], b"dash", b"testssl.sh"]);
+    }
+
+    #[test]
+    fn a_descriptor_is_no_name() {
+        let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"x\0"));
+        exec.path = Some(b"/dev/fd/3");
+        exec.executable = Some(FilePath::LeafFirst { components: b"memfd:curl/", cut: false, detached: true });
+        assert_eq!(exec.file_name(), Some(&b"curl"[..]));
+        let mut names: [&[u8]; 3] = [b""; 3];
+        assert_eq!(exec.file_names(&mut names), 1, "one name, once");
+        exec.path = Some(b"/dev/fd/3/tool");
+        assert_eq!(exec.file_name(), Some(&b"tool"[..]));
+    }
+}

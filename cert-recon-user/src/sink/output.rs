@@ -181,7 +181,7 @@ impl Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             // Past the standard library's line buffer, whose retries could write a part of a line twice.
-            Self::Stdout(out) => Ok(rustix::io::write(&out.lock(), bytes)?),
+            Self::Stdout(out) => Ok(rustix::io::write(out.lock(), bytes)?),
             Self::File(file) => file.write(bytes),
         }
     }

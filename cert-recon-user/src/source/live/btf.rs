@@ -200,3 +200,133 @@ impl<'a> Btf<'a> {
         rest.split(|&b| b == 0).next().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Builds BTF as the kernel's documentation describes it.
+    #[derive(Default)]
+    struct Builder {
+        types: Vec<u8>,
+        strings: Vec<u8>,
+        count: u32,
+    }
+
+    impl Builder {
+        fn string(&mut self, text: &str) -> u32 {
+            if self.strings.is_empty() {
+                self.strings.push(0);
+            }
+            if text.is_empty() {
+                return 0;
+            }
+            let at = u32::try_from(self.strings.len()).unwrap();
+            self.strings.extend_from_slice(text.as_bytes());
+            self.strings.push(0);
+            at
+        }
+
+        fn push(&mut self, values: &[u32]) -> u32 {
+            for value in values {
+                self.types.extend_from_slice(&value.to_ne_bytes());
+            }
+            self.count += 1;
+            self.count
+        }
+
+        fn ty(&mut self, name: &str, kind: u32, third: u32, extra: &[u32]) -> u32 {
+            let name = self.string(name);
+            let mut values = vec![name, kind << 24, third];
+            values.extend_from_slice(extra);
+            self.push(&values)
+        }
+
+        fn structure(&mut self, name: &str, kind: u32, kind_flag: bool, members: &[(&str, u32, u32)]) -> u32 {
+            let name = self.string(name);
+            let vlen = u32::try_from(members.len()).unwrap();
+            let mut values = vec![name, u32::from(kind_flag) << 31 | kind << 24 | vlen, 0];
+            for (member, ty, bits) in members {
+                values.extend_from_slice(&[self.string(member), *ty, *bits]);
+            }
+            self.push(&values)
+        }
+
+        fn bytes(&self) -> Vec<u8> {
+            let mut bytes = MAGIC.to_ne_bytes().to_vec();
+            bytes.extend_from_slice(&[1, 0]);
+            let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
+            for value in [24, 0, types, types, strings] {
+                bytes.extend_from_slice(&value.to_ne_bytes());
+            }
+            bytes.extend_from_slice(&self.types);
+            bytes.extend_from_slice(&self.strings);
+            bytes
+        }
+    }
+
+    fn sample() -> Vec<u8> {
+        let mut b = Builder::default();
+        let int = b.ty("int", 1, 4, &[32]);
+        let path = b.structure("path", kinds::STRUCT, false, &[("mnt", int, 0), ("dentry", int, 64)]);
+        let constant = b.ty("", kinds::CONST, path, &[]);
+        let typedef = b.ty("path_t", kinds::TYPEDEF, constant, &[]);
+        let union = b.structure("", kinds::UNION, false, &[("f_path", typedef, 0), ("other", path, 0)]);
+        b.structure("file", kinds::STRUCT, false, &[("f_mode", int, 0), ("", union, 128)]);
+        b.structure("flags", kinds::STRUCT, true, &[("bit", int, 1 << 24 | 3), ("whole", int, 32)]);
+        b.ty("later", 6, 4, &[]);
+        b.bytes()
+    }
+
+    #[test]
+    fn members_are_found_through_anonymous_unions_modifiers_and_names() {
+        let bytes = sample();
+        let btf = Btf::parse(&bytes, &["file", "flags"]).unwrap();
+        assert_eq!(btf.offset("file", "f_mode"), Some(0));
+        assert_eq!(btf.offset("file", "f_path"), Some(16));
+        assert_eq!(btf.offset("file", "f_path.dentry"), Some(24));
+        assert_eq!(btf.offset("file", "f_path.none"), None);
+        assert_eq!(btf.offset("file", "f_mode.none"), None);
+        assert_eq!(btf.offset("path", "mnt"), None, "not asked for");
+        assert_eq!(btf.offset("flags", "whole"), Some(4));
+        assert_eq!(btf.offset("flags", "bit"), None, "a bit field has no offset in bytes");
+    }
+
+    #[test]
+    fn type_information_cut_anywhere_is_an_error_or_short_of_types_but_never_a_panic() {
+        let bytes = sample();
+        for len in 0..bytes.len() {
+            assert!(Btf::parse(&bytes[..len], &["file"]).is_err(), "cut at {len}");
+        }
+    }
+
+    #[test]
+    fn any_byte_changed_never_panics() {
+        let bytes = sample();
+        for at in 0..bytes.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = bytes.clone();
+                changed[at] = value;
+                if let Ok(btf) = Btf::parse(&changed, &["file", "flags"]) {
+                    let _ = (btf.offset("file", "f_path.dentry"), btf.offset("flags", "bit"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        assert_eq!(Btf::parse(b"\x7fELF", &[]).unwrap_err(), BtfError::Magic(u16::from_ne_bytes(*b"\x7fE")));
+        let mut b = Builder::default();
+        b.ty("new", 30, 0, &[]);
+        assert_eq!(Btf::parse(&b.bytes(), &[]).unwrap_err(), BtfError::Kind { id: 1, kind: 30 });
+    }
+
+    #[test]
+    fn a_structure_that_holds_itself_ends() {
+        let mut b = Builder::default();
+        b.structure("loop", kinds::STRUCT, false, &[("", 1, 0)]);
+        let bytes = b.bytes();
+        assert_eq!(Btf::parse(&bytes, &["loop"]).unwrap().offset("loop", "x"), None);
+    }
+}

@@ -13,6 +13,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
     programs::{ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
 };
+use aya_log::EbpfLogger;
 use cert_recon_common::{Counters, program};
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -30,7 +31,7 @@ const CONTINUED: [(u32, &str); 3] =
 /// Records that are handled before other work gets its turn.
 const BATCH: usize = 1024;
 /// An exec whose records stopped coming is given up after one to two of these.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(500);
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub struct Live {
     link: Option<RawTracePointLinkId>,
     ring: AsyncFd<RingBuf<MapData>>,
     counters: PerCpuArray<MapData, [u8; Counters::SIZE]>,
+    /// The kernel side's own messages, when they are asked for.
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Keeps the programs in it loaded.
     _programs: ProgramArray<MapData>,
     reassembler: Reassembler,
@@ -110,9 +113,12 @@ impl Live {
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global("OFFSETS", &offsets.encode()[..], true)
+            .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
             .load(OBJECT)
             .map_err(explain_load)?;
+        let logger = (log_level() != 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
+        let logger = logger.map_err(|e| load_error("preparing", e))?;
         let mut programs =
             ProgramArray::try_from(take_map(&mut ebpf, "PROGRAMS")?).map_err(|e| load_error("preparing", e))?;
         for (slot, name) in CONTINUED {
@@ -135,6 +141,7 @@ impl Live {
             link: Some(link),
             ring,
             counters,
+            logger,
             _programs: programs,
             reassembler: Reassembler::default(),
             delivered: 0,
@@ -176,6 +183,9 @@ impl Live {
                 if reassembler.is_waiting() && self.last_tick.elapsed() >= TICK {
                     self.last_tick = Instant::now();
                     reassembler.tick(&mut emit);
+                }
+                if let Some(logger) = &mut self.logger {
+                    logger.flush();
                 }
                 return Drained::Empty;
             };
@@ -246,6 +256,11 @@ impl Live {
             .and_then(|value| value.trim().parse().ok())
             .unwrap_or(0)
     }
+}
+
+/// What the kernel side logs: nothing, unless debug messages are shown.
+fn log_level() -> u8 {
+    if log::max_level() >= log::LevelFilter::Debug { aya_log::Level::Debug as u8 } else { 0 }
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LiveError> {

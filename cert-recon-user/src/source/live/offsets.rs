@@ -88,3 +88,32 @@ pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
         binprm_argc: need("linux_binprm", "argc")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_kernels_members_are_found() {
+        let path = super::super::Options::BTF;
+        let Ok(btf) = std::fs::read(path) else {
+            panic!("this test needs a kernel with type information: {path} can't be read");
+        };
+        let offsets = from_btf(&btf).unwrap();
+        assert_ne!(offsets.task_tgid, offsets.task_real_parent);
+        assert!(offsets.dentry_name > offsets.dentry_name_len);
+    }
+
+    #[test]
+    fn a_missing_member_is_named() {
+        // A header and nothing else: valid, and empty.
+        let mut btf = 0xeb9f_u16.to_ne_bytes().to_vec();
+        btf.extend_from_slice(&[1, 0]);
+        for value in [24_u32, 0, 0, 0, 1] {
+            btf.extend_from_slice(&value.to_ne_bytes());
+        }
+        btf.push(0);
+        let error = from_btf(&btf).unwrap_err().to_string();
+        assert!(error.contains("`real_start_time` in `struct task_struct`"), "{error}");
+    }
+}

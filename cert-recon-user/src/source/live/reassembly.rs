@@ -174,3 +174,150 @@ impl Reassembler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cert_recon_common::{ABI, Chunk, Cut, Head, Prefix, kind};
+
+    use super::*;
+
+    fn head(cpu: u32, seq: u64, inline: &[u8], total: u64, lost_before: u64) -> Vec<u8> {
+        let head = Head {
+            prefix: Prefix::of(kind::HEAD, cpu, seq),
+            argv_len: total,
+            inline_len: inline.len() as u32,
+            lost_before,
+            ..Head::decode(&[0; Head::SIZE]).unwrap()
+        };
+        [&head.encode()[..], inline].concat()
+    }
+
+    fn chunk(cpu: u32, seq: u64, offset: u64, bytes: &[u8]) -> Vec<u8> {
+        let chunk = Chunk { prefix: Prefix::of(kind::CHUNK, cpu, seq), offset, len: bytes.len() as u64 };
+        [&chunk.encode()[..], bytes].concat()
+    }
+
+    fn cut(cpu: u32, seq: u64, reason: u32) -> Vec<u8> {
+        Cut { prefix: Prefix::of(kind::CUT, cpu, seq), sent: 0, reason, reserved: 0 }.encode().to_vec()
+    }
+
+    type Seen = Vec<(u64, Vec<u8>, Option<CutReason>, u64)>;
+
+    fn seen(seen: &mut Seen) -> impl FnMut(Assembled<'_>) {
+        |a| seen.push((a.record.head.prefix.seq, a.argv.to_vec(), a.cut, a.lost))
+    }
+
+    fn run(records: &[Vec<u8>]) -> Seen {
+        let mut all = Seen::new();
+        let mut reassembler = Reassembler::default();
+        for record in records {
+            reassembler.push(record, &mut seen(&mut all)).unwrap();
+        }
+        reassembler.finish(&mut seen(&mut all));
+        assert_eq!(reassembler.pending_bytes, 0);
+        all
+    }
+
+    #[test]
+    fn an_argv_in_one_record_passes_through() {
+        assert_eq!(run(&[head(0, 1, b"a\0b\0", 4, 0)]), [(1, b"a\0b\0".to_vec(), None, 0)]);
+        assert_eq!(run(&[head(0, 1, b"", 0, 0)]), [(1, vec![], None, 0)]);
+    }
+
+    #[test]
+    fn chunks_of_execs_on_two_cpus_are_told_apart() {
+        let records = [
+            head(0, 1, b"a", 3, 0),
+            head(1, 1, b"x", 3, 0),
+            chunk(1, 1, 1, b"yz"),
+            chunk(0, 1, 1, b"b"),
+            chunk(0, 1, 2, b"c"),
+        ];
+        assert_eq!(run(&records), [(1, b"xyz".to_vec(), None, 0), (1, b"abc".to_vec(), None, 0)]);
+    }
+
+    #[test]
+    fn a_cut_argv_is_handed_on_with_its_reason() {
+        for (reason, meaning) in
+            [(CUT_NO_SPACE, CutReason::NoSpace), (CUT_FAULT, CutReason::Fault), (CUT_TOO_LONG, CutReason::TooLong)]
+        {
+            let records = [head(0, 1, b"a", 9, 0), chunk(0, 1, 1, b"b"), cut(0, 1, reason)];
+            assert_eq!(run(&records), [(1, b"ab".to_vec(), Some(meaning), 0)]);
+        }
+    }
+
+    #[test]
+    fn the_next_head_of_a_cpu_ends_the_exec_before_it() {
+        let records = [head(0, 1, b"a", 9, 0), head(0, 2, b"b\0", 2, 0)];
+        assert_eq!(run(&records), [(1, b"a".to_vec(), Some(CutReason::Missing), 0), (2, b"b\0".to_vec(), None, 0)]);
+    }
+
+    #[test]
+    fn a_missing_chunk_leaves_the_part_before_it() {
+        let records = [head(0, 1, b"a", 4, 0), chunk(0, 1, 2, b"cd"), chunk(0, 1, 1, b"b")];
+        assert_eq!(run(&records), [(1, b"a".to_vec(), Some(CutReason::Missing), 0)]);
+    }
+
+    #[test]
+    fn records_of_an_exec_without_a_head_belong_to_nothing() {
+        let records = [chunk(0, 5, 8192, b"x"), cut(0, 5, CUT_NO_SPACE), head(0, 6, b"", 0, 1)];
+        assert_eq!(run(&records), [(6, vec![], None, 1)]);
+    }
+
+    #[test]
+    fn an_exec_whose_records_stopped_coming_is_given_up_after_a_whole_interval() {
+        let mut all = Seen::new();
+        let mut reassembler = Reassembler::default();
+        reassembler.push(&head(0, 1, b"a", 9, 0), &mut seen(&mut all)).unwrap();
+        reassembler.tick(&mut seen(&mut all));
+        reassembler.push(&chunk(0, 1, 1, b"b"), &mut seen(&mut all)).unwrap();
+        reassembler.tick(&mut seen(&mut all));
+        assert!(reassembler.is_waiting() && all.is_empty(), "it was still coming");
+        reassembler.tick(&mut seen(&mut all));
+        assert_eq!(all, [(1, b"ab".to_vec(), Some(CutReason::Missing), 0)]);
+        assert!(!reassembler.is_waiting());
+    }
+
+    #[test]
+    fn losses_are_told_apart_by_cpu_and_told_once() {
+        let records = [head(0, 1, b"", 0, 2), head(1, 9, b"", 0, 5), head(0, 4, b"", 0, 2), head(0, 8, b"", 0, 3)];
+        let lost: Vec<u64> = run(&records).into_iter().map(|(.., lost)| lost).collect();
+        assert_eq!(lost, [2, 5, 0, 1]);
+    }
+
+    #[test]
+    fn unfinished_argv_is_bounded_over_all_cpus() {
+        let mut all = Seen::new();
+        let mut reassembler = Reassembler::default();
+        let big = vec![b'x'; 1 << 20];
+        let total = 1 << 40;
+        for cpu in 0..4 {
+            reassembler.push(&head(cpu, 1, b"", total, 0), &mut seen(&mut all)).unwrap();
+        }
+        for i in 0..40 {
+            for cpu in 0..4 {
+                reassembler.push(&chunk(cpu, 1, i << 20, &big), &mut seen(&mut all)).unwrap();
+                assert!(reassembler.pending_bytes <= BUDGET);
+            }
+        }
+        reassembler.finish(&mut seen(&mut all));
+        assert_eq!(all.len(), 4);
+        assert!(all.iter().all(|(_, argv, cut, _)| *cut == Some(CutReason::Budget) && argv.len() == 16 << 20));
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused_and_change_nothing() {
+        let mut all = Seen::new();
+        let mut reassembler = Reassembler::default();
+        let whole = head(0, 1, b"abc", 3, 0);
+        for len in 0..whole.len() {
+            assert!(reassembler.push(&whole[..len], &mut seen(&mut all)).is_err(), "cut at {len}");
+        }
+        let mut other = whole.clone();
+        other[2] = other[2].wrapping_add(1);
+        let abi = u16::from_ne_bytes([other[2], other[3]]);
+        assert_ne!(abi, ABI);
+        assert_eq!(reassembler.push(&other, &mut seen(&mut all)), Err(DecodeError::Abi(abi)));
+        assert!(all.is_empty() && !reassembler.is_waiting());
+    }
+}
