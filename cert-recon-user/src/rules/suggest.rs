@@ -2,7 +2,7 @@
 //!
 //! Owns the measure of nearness; never decides what is an error.
 
-/// The candidate that differs from `word` by the fewest single-character edits, if that is at most a third of the word
+/// The candidate that differs from `word` by the fewest edits, if that is at most a third of the word
 /// (at least one edit), so that the suggestion is never far-fetched. Of equally near ones, the first.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let limit = (word.chars().count() / 3).max(1);
@@ -14,24 +14,27 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// Levenshtein distance over characters, ASCII letters compared without case.
+/// How many characters must be inserted, removed, replaced or swapped with their neighbour (optimal string alignment),
+/// ASCII letters compared without case.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, have) in left.chars().enumerate() {
-        let mut diagonal = line;
-        let mut behind = line + 1;
-        for (cell, want) in row.iter_mut().skip(1).zip(&right) {
-            let replaced = diagonal + usize::from(!have.eq_ignore_ascii_case(want));
-            diagonal = *cell;
-            behind = replaced.min(diagonal + 1).min(behind + 1);
-            *cell = behind;
+    let left: Vec<char> = left.chars().map(|letter| letter.to_ascii_lowercase()).collect();
+    let right: Vec<char> = right.chars().map(|letter| letter.to_ascii_lowercase()).collect();
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for i in 1..=left.len() {
+        let mut row = vec![i];
+        for j in 1..=right.len() {
+            let replaced = last[j - 1] + usize::from(left[i - 1] != right[j - 1]);
+            let mut edits = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
+                let swapped: usize = before_last[j - 2];
+                edits = edits.min(swapped + 1);
+            }
+            row.push(edits);
         }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row.last().copied().unwrap_or_default()
+    last[right.len()]
 }
 
 #[cfg(test)]
@@ -47,7 +50,8 @@ mod tests {
             ("abc", "ABC", 0),
             ("kitten", "sitting", 3),
             ("no_match", "nomatch", 1),
-            ("filed", "field", 2),
+            ("filed", "field", 1),
+            ("ca", "abc", 3),
         ] {
             assert_eq!(distance(left, right), edits, "{left} {right}");
         }

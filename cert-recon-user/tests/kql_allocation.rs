@@ -1,0 +1,120 @@
+//! A clean exec costs no allocation: `judge` runs for every exec on the host. In a test program of its own, because it
+//! replaces the allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use cert_recon::rules::{BUILTIN_PACKS, Engine, Pack, Scratch, Subject};
+
+struct Counting;
+
+thread_local!(static ALLOCATIONS: Cell<usize> = const { Cell::new(0) });
+
+fn count() {
+    // Fails only while the thread is being torn down, when nobody looks at the count.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is passed on unchanged to the system allocator, which keeps the contract; counting does not
+// allocate, because the thread-local is const-initialised and has no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps `dealloc`'s contract, and the pointer is from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `realloc`'s contract, and the pointer is from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations_of(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+fn engine() -> Engine {
+    let packs: Vec<Pack> = BUILTIN_PACKS.iter().map(|builtin| builtin.parse().unwrap()).collect();
+    Engine::new(&packs).unwrap()
+}
+
+/// Clean, and each gets further than the one before: no hit, near hits, conditions that hold but no rule that matches.
+const CLEAN: &[(&[&[u8]], &[u8])] = &[
+    (&[], b""),
+    (&[b"ls"], b"ls\0-la\0"),
+    (
+        &[b"bash", b"dash", b"run.sh"],
+        b"bash -c 'sslscanner; curlx; -connected; \xff\xfe'",
+    ),
+    (&[b"curl"], b"curl\0https://example.com/\0"),
+    (&[b"openssl", b"python3", b"curl", b"certutil.exe"], b"openssl req -new"),
+    (
+        &[b"vim"],
+        b"vim crt.sh censys.io shodan.io s_client x509 -connect verify -dump -verify -store -URL -urlcache",
+    ),
+];
+
+#[test]
+fn judging_a_clean_exec_allocates_nothing() {
+    let engine = engine();
+    let mut scratch = engine.scratch();
+    let long = b"/usr/lib/gcc/cc1plus -I include crt.sh ".repeat(50_000);
+    let count = allocations_of(|| {
+        for _ in 0..100 {
+            for (file_names, command_line) in CLEAN {
+                assert!(
+                    engine
+                        .judge(
+                            &Subject {
+                                file_names,
+                                command_line
+                            },
+                            &mut scratch
+                        )
+                        .is_none()
+                );
+            }
+        }
+        let subject = Subject {
+            file_names: &[b"g++"],
+            command_line: &long,
+        };
+        assert!(engine.judge(&subject, &mut scratch).is_none());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_scratch_grows_once_and_is_used_again_after_a_verdict() {
+    let engine = engine();
+    let mut scratch = Scratch::default();
+    let clean = Subject {
+        file_names: &[b"ls"],
+        command_line: b"ls",
+    };
+    let finding = Subject {
+        file_names: &[b"curl"],
+        command_line: b"curl https://crt.sh/",
+    };
+    assert!(
+        allocations_of(|| assert!(engine.judge(&clean, &mut scratch).is_none())) > 0,
+        "the counter counts"
+    );
+    assert!(engine.judge(&finding, &mut scratch).is_some());
+    assert_eq!(
+        allocations_of(|| assert!(engine.judge(&clean, &mut scratch).is_none())),
+        0
+    );
+}
