@@ -15,8 +15,8 @@ mod record;
 pub use counters::Counters;
 pub use offsets::{ABSENT, Offsets};
 pub use record::{
-    CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head, HeadRecord, INLINE_ARGV,
-    Prefix, Record, flags, kind,
+    CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head, HeadRecord,
+    INLINE_ARGV, Prefix, Record, flags, kind,
 };
 
 /// Number of this contract. It rises with every change of a layout, of the meaning of a field, or of [`Offsets`]; the
@@ -31,6 +31,8 @@ pub mod program {
     pub const EMIT: u32 = 1;
     /// Sends the rest of a long argv.
     pub const CHUNKS: u32 = 2;
+    /// Counts an exec that could not be sent.
+    pub const LOSS: u32 = 3;
     /// Number of slots.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u32 = 4;
 }

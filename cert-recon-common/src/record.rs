@@ -107,9 +107,9 @@ record! {
         pub euid: u32,
         /// Effective group id.
         pub egid: u32,
-        /// Audit login uid; `u32::MAX` when unset.
+        /// Audit login uid; `u32::MAX` when unset, 0 with [`flags::NO_AUDIT`].
         pub loginuid: u32,
-        /// Audit session id; `u32::MAX` when unset.
+        /// Audit session id; `u32::MAX` when unset, 0 with [`flags::NO_AUDIT`].
         pub session: u32,
         /// Device of the executable's file system, in the kernel's own encoding (20 bits of minor).
         pub exe_dev: u32,
@@ -171,7 +171,12 @@ impl Prefix {
     /// The prefix of a record of `kind`.
     #[must_use]
     pub fn of(kind: u16, cpu: u32, seq: u64) -> Self {
-        Self { kind, abi: ABI, cpu, seq }
+        Self {
+            kind,
+            abi: ABI,
+            cpu,
+            seq,
+        }
     }
 }
 
@@ -224,7 +229,10 @@ pub struct HeadRecord<'a> {
 
 /// Any record, borrowed from the ring buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every record is a head, and none is stored")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is a head, and none is stored"
+)]
 pub enum Record<'a> {
     /// An exec, whole unless its argv is longer than what the record carries.
     Head(HeadRecord<'a>),
@@ -254,7 +262,10 @@ impl<'a> Record<'a> {
     /// # Errors
     /// When the bytes are no record of this contract.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let short = |want| DecodeError::Short { want, have: bytes.len() };
+        let short = |want| DecodeError::Short {
+            want,
+            have: bytes.len(),
+        };
         let prefix = Prefix::decode(bytes).ok_or(short(Prefix::SIZE))?;
         if prefix.abi != ABI {
             return Err(DecodeError::Abi(prefix.abi));
@@ -281,13 +292,23 @@ impl<'a> Record<'a> {
             }
             kind::CHUNK => {
                 let chunk = Chunk::decode(bytes).ok_or(short(Chunk::SIZE))?;
-                let end = usize::try_from(chunk.len).unwrap_or(usize::MAX).saturating_add(Chunk::SIZE);
+                let end = usize::try_from(chunk.len)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(Chunk::SIZE);
                 let bytes = bytes.get(Chunk::SIZE..end).ok_or(short(end))?;
-                Ok(Self::Chunk { prefix, offset: chunk.offset, bytes })
+                Ok(Self::Chunk {
+                    prefix,
+                    offset: chunk.offset,
+                    bytes,
+                })
             }
             kind::CUT => {
                 let cut = Cut::decode(bytes).ok_or(short(Cut::SIZE))?;
-                Ok(Self::Cut { prefix, sent: cut.sent, reason: cut.reason })
+                Ok(Self::Cut {
+                    prefix,
+                    sent: cut.sent,
+                    reason: cut.reason,
+                })
             }
             other => Err(DecodeError::Kind(other)),
         }

@@ -1,9 +1,7 @@
 //! argv: one contiguous range of the new process's memory (`mm->arg_start .. arg_end`), NUL-terminated arguments one after
 //! the other. It was copied there by exec itself, so its writer can no longer change it, and it is in memory.
 
-use cert_recon_common::{
-    CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, INLINE_ARGV, Prefix, flags, kind,
-};
+use cert_recon_common::{CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, INLINE_ARGV, Prefix, flags, kind};
 
 use crate::{
     emit,
@@ -40,6 +38,9 @@ pub(crate) fn read_inline(s: &mut Scratch) {
 /// Sends the argv bytes after `argv_sent`.
 #[inline(always)]
 pub(crate) fn send_chunks(s: &mut Scratch) -> Result<(), u32> {
+    if s.head.flags & flags::ARGV_FAULT != 0 {
+        return Err(CUT_FAULT);
+    }
     for _ in 0..MAX_CHUNKS {
         if s.head.argv_len - s.argv_sent < CHUNK_DATA as u64 {
             break;
@@ -60,7 +61,12 @@ pub(crate) fn send_chunks(s: &mut Scratch) -> Result<(), u32> {
 #[inline(always)]
 fn chunk(s: &Scratch, len: u64) -> Chunk {
     Chunk {
-        prefix: Prefix { kind: kind::CHUNK, abi: cert_recon_common::ABI, cpu: s.head.prefix.cpu, seq: s.head.prefix.seq },
+        prefix: Prefix {
+            kind: kind::CHUNK,
+            abi: cert_recon_common::ABI,
+            cpu: s.head.prefix.cpu,
+            seq: s.head.prefix.seq,
+        },
         offset: s.argv_sent,
         len,
     }
@@ -74,12 +80,18 @@ fn send_full(s: &Scratch) -> Result<(), u32> {
         chunk: Chunk,
         data: [u8; CHUNK_DATA],
     }
-    let Some(mut entry) = EVENTS.reserve::<Full>(0) else { return Err(CUT_NO_SPACE) };
+    let Some(mut entry) = EVENTS.reserve::<Full>(0) else {
+        return Err(CUT_NO_SPACE);
+    };
     let full = entry.as_mut_ptr();
     // SAFETY: the reserved entry has the size of `Full`; every byte of it is written before it is submitted.
     let read = unsafe {
         (&raw mut (*full).chunk).write(chunk(s, CHUNK_DATA as u64));
-        copy_user((&raw mut (*full).data).cast(), CHUNK_DATA as u64, s.arg_start + s.argv_sent)
+        copy_user(
+            (&raw mut (*full).data).cast(),
+            CHUNK_DATA as u64,
+            s.arg_start + s.argv_sent,
+        )
     };
     if !read {
         entry.discard(0);

@@ -32,7 +32,12 @@ pub(crate) unsafe fn output(from: *mut u8, len: u64) -> bool {
 pub(crate) fn cut(s: &Scratch, reason: u32) {
     count(|c| c.argv_cut += 1);
     let mut cut = Cut {
-        prefix: Prefix { kind: kind::CUT, abi: cert_recon_common::ABI, cpu: s.head.prefix.cpu, seq: s.head.prefix.seq },
+        prefix: Prefix {
+            kind: kind::CUT,
+            abi: cert_recon_common::ABI,
+            cpu: s.head.prefix.cpu,
+            seq: s.head.prefix.seq,
+        },
         sent: s.argv_sent,
         reason,
         reserved: 0,

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
+use aya_ebpf::helpers::generated;
 
 /// The offset of a member, a constant for the verifier.
 macro_rules! offset {
@@ -13,26 +13,45 @@ macro_rules! offset {
 }
 pub(crate) use offset;
 
-/// The value of type `T` at `offset` bytes from `base`; `None` when the member is absent or the memory unreadable.
+/// The value of type `T` at `offset` bytes from `base`; all zeros when it can't be read or the member is absent.
+///
+/// No branch on the helper's answer: it fills what it can't read with zeros (`bpf_probe_read_kernel_common()` in
+/// `kernel/trace/bpf_trace.c`), and each branch would be walked by the verifier in every turn of a loop.
 #[inline(always)]
-pub(crate) fn read<T>(base: u64, offset: u32) -> Option<T> {
-    if offset == cert_recon_common::ABSENT {
-        return None;
+pub(crate) fn read<T: Number>(base: u64, offset: u32) -> T {
+    let mut value = T::ZERO;
+    if offset != cert_recon_common::ABSENT {
+        let from = (base + u64::from(offset)) as *const c_void;
+        // SAFETY: the helper checks the address; `value` is a number, for which any bytes are valid.
+        unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, from) };
     }
-    // SAFETY: the helper checks the address and fails on one that is not readable.
-    unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
+    value
+}
+
+/// What may be read: any bytes are a value.
+pub(crate) trait Number {
+    /// All zeros.
+    const ZERO: Self;
+}
+
+impl Number for u32 {
+    const ZERO: Self = 0;
+}
+
+impl Number for u64 {
+    const ZERO: Self = 0;
 }
 
 /// A pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
 pub(crate) fn read_u64(base: u64, offset: u32) -> u64 {
-    read(base, offset).unwrap_or(0)
+    read(base, offset)
 }
 
 /// A 32-bit number; 0 when it can't be read.
 #[inline(always)]
 pub(crate) fn read_u32(base: u64, offset: u32) -> u32 {
-    read(base, offset).unwrap_or(0)
+    read(base, offset)
 }
 
 /// Copies `len` bytes of kernel memory.

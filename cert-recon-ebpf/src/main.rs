@@ -4,15 +4,19 @@
 //! Four programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
 //! when the verifier walks them: [`sched_process_exec`] (the only one that is attached) reads the fixed facts and begins
 //! the path walks, [`walk_paths`] goes on with deep ones, [`send_head`] adds the first part of argv and sends the head
-//! record, [`send_chunks`] sends the rest of a long argv. What changes in a loop lives in the per-CPU scratch value and not
-//! in a register, so that the verifier's states converge.
+//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent. What changes
+//! in a loop lives in the per-CPU scratch value and not in a register, so that the verifier's states converge.
 //!
-//! What went wrong is logged for developers (`watch --verbose`); without that the verifier removes the code.
-//!
-//! Everything is inlined: kernels before 5.10 refuse tail calls from programs with functions of their own.
+//! Everything is inlined in the programs that make tail calls: kernels before 5.10 (on arm64 before 6.0) refuse those from
+//! programs with functions of their own, which messages to the log are. So only the last programs of the chain log (for
+//! developers, `watch --verbose`; without that the verifier removes the code).
 #![no_std]
 #![no_main]
-#![expect(missing_docs, unreachable_pub, reason = "the program macros make public items without documentation")]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "the program macros make public items without documentation"
+)]
 
 mod argv;
 mod emit;
@@ -23,7 +27,7 @@ mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
-use cert_recon_common::{CUT_FAULT, flags, program};
+use cert_recon_common::{CUT_NO_SPACE, Head, program};
 
 use crate::{
     maps::{PROGRAMS, Scratch, count, scratch},
@@ -59,23 +63,19 @@ pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
 fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
     for _ in 0..steps {
         if let Progress::Done = path::step(s) {
-            // SAFETY: the program in the slot is of the same type and takes the same context.
-            unsafe { PROGRAMS.tail_call(ctx, program::EMIT) };
-            // A tail call returns only when it failed.
-            lose(ctx, s);
+            go_on(ctx, program::EMIT);
             return;
         }
     }
-    // SAFETY: as above.
-    unsafe { PROGRAMS.tail_call(ctx, program::WALK) };
-    lose(ctx, s);
+    go_on(ctx, program::WALK);
 }
 
-/// Counts an exec of which nothing could be sent.
+/// Goes on in another program. A tail call returns only when it failed: then the exec is lost.
 #[inline(always)]
-fn lose(ctx: &RawTracePointContext, s: &Scratch) {
+fn go_on(ctx: &RawTracePointContext, slot: u32) {
+    // SAFETY: every program in the array is of this type and takes this context.
+    unsafe { PROGRAMS.tail_call(ctx, slot) };
     count(|c| c.lost += 1);
-    debug!(ctx, "exec of process {} lost: no room, or a tail call failed", s.head.pid);
 }
 
 /// Adds the first part of argv to the record and sends it.
@@ -84,15 +84,11 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
     argv::read_inline(s);
     if !emit::head(s) {
-        lose(&ctx, s);
-        return 0;
-    }
-    if s.argv_sent < s.head.argv_len {
-        if s.head.flags & flags::ARGV_FAULT == 0 {
-            // SAFETY: the program in the slot is of the same type and takes the same context.
-            unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
-        }
-        cut(&ctx, s, CUT_FAULT);
+        go_on(&ctx, program::LOSS);
+    } else if s.argv_sent < s.head.argv_len {
+        // SAFETY: as in `go_on`.
+        unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
+        emit::cut(s, CUT_NO_SPACE);
     }
     0
 }
@@ -102,18 +98,23 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
 pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
     if let Err(reason) = argv::send_chunks(s) {
-        cut(&ctx, s, reason);
+        emit::cut(s, reason);
+        let Head { pid, argv_len, .. } = s.head;
+        debug!(
+            &ctx,
+            "argv of process {} cut at {} of {} bytes (reason {})", pid, s.argv_sent, argv_len, reason
+        );
     }
     0
 }
 
-#[inline(always)]
-fn cut(ctx: &RawTracePointContext, s: &Scratch, reason: u32) {
-    emit::cut(s, reason);
-    debug!(
-        ctx,
-        "argv of process {} cut at {} of {} bytes (reason {})", s.head.pid, s.argv_sent, s.head.argv_len, reason
-    );
+/// Counts an exec for whose head record the ring buffer had no room.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn note_loss(ctx: RawTracePointContext) -> i32 {
+    count(|c| c.lost += 1);
+    let Some(s) = scratch() else { return 0 };
+    debug!(&ctx, "exec of process {} lost: the ring buffer has no room", s.head.pid);
+    0
 }
 
 /// The helpers that read kernel memory may be used by GPL-compatible programs only.

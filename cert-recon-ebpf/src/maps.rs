@@ -70,7 +70,7 @@ pub(crate) static OFFSETS: Offsets = Offsets {
 /// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
 const SCRATCH_SIZE: usize = 32 << 10;
 /// Bytes after the fixed part of the record.
-pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 10 * size_of::<u64>();
+pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 11 * size_of::<u64>();
 
 /// The record in the making and the state of the loops that make it.
 #[repr(C)]
@@ -97,6 +97,8 @@ pub(crate) struct Scratch {
     pub(crate) which: u32,
     /// Programs that walked it before this one.
     pub(crate) passes: u32,
+    /// What the last step of the walk came to.
+    pub(crate) outcome: u64,
     /// The record.
     pub(crate) head: Head,
     /// The record's strings, right behind it.

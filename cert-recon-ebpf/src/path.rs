@@ -69,31 +69,51 @@ pub(crate) fn next_pass(s: &mut Scratch) {
 /// One component, or one crossing from the root of a mount to where it is mounted (`prepend_path()` in `fs/d_path.c`).
 #[inline(always)]
 pub(crate) fn step(s: &mut Scratch) -> Progress {
+    let outcome = climb(s);
+    // Through memory, so that the verifier goes on from here once and not once for each way that led here.
+    // SAFETY: a field of the scratch value.
+    let outcome = unsafe {
+        core::ptr::write_volatile(&raw mut s.outcome, outcome);
+        core::ptr::read_volatile(&raw const s.outcome)
+    };
+    if outcome == GO_ON {
+        Progress::More
+    } else {
+        end(s, outcome)
+    }
+}
+
+/// [`climb`] found more to climb. No flag has this value.
+const GO_ON: u64 = u64::MAX;
+
+/// Climbs by one; [`GO_ON`], or the path's end: the executable's flag for what kind of end it was, 0 for the root.
+#[inline(always)]
+fn climb(s: &mut Scratch) -> u64 {
     let dentry = s.dentry;
     if dentry == 0 {
-        return end(s, flags::EXE_PATH_CUT);
+        return u64::from(flags::EXE_PATH_CUT);
     }
     if dentry == s.mount_root {
         let mount = s.mount;
         let parent = read_u64(mount, offset!(mount_parent));
         if parent == mount {
-            return end(s, 0);
+            return 0;
         }
         s.dentry = read_u64(mount, offset!(mount_mountpoint));
         s.mount = parent;
         s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
-        return Progress::More;
+        return GO_ON;
     }
     let parent = read_u64(dentry, offset!(dentry_parent));
     if !append_name(s, dentry) {
-        return end(s, flags::EXE_PATH_CUT);
+        return u64::from(flags::EXE_PATH_CUT);
     }
     if parent == dentry {
         // A dentry that is its own parent and no mount's root: a memfd, or a tree that is not mounted.
-        return end(s, flags::EXE_DETACHED);
+        return u64::from(flags::EXE_DETACHED);
     }
     s.dentry = parent;
-    Progress::More
+    GO_ON
 }
 
 #[inline(always)]
@@ -120,10 +140,10 @@ fn append_name(s: &mut Scratch, dentry: u64) -> bool {
 /// Ends the walk of one path and begins that of the next. `flag` is the executable's flag; the working directory's is the
 /// bit above it.
 #[inline(always)]
-fn end(s: &mut Scratch, flag: u32) -> Progress {
+fn end(s: &mut Scratch, flag: u64) -> Progress {
     let len = (s.pos - s.path_start) as u32;
-    s.head.flags |= flag << s.which;
-    if flag == flags::EXE_PATH_CUT {
+    s.head.flags |= (flag as u32) << s.which;
+    if flag == u64::from(flags::EXE_PATH_CUT) {
         count(|c| c.path_cut += 1);
     }
     if s.which == 0 {

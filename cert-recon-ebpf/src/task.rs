@@ -1,10 +1,10 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{Head, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, Head, Prefix, flags, kind};
 
 use crate::{
-    kernel::{copy_str, offset, read, read_u32, read_u64},
+    kernel::{copy, copy_str, offset, read_u32, read_u64},
     maps::{Scratch, TAIL, count},
     path,
 };
@@ -13,6 +13,9 @@ use crate::{
 const PATH_MAX: u32 = 4096;
 /// Size of `tty_struct.name`.
 const TTY_NAME: u32 = 64;
+
+/// `TASK_COMM_LEN` in `include/linux/sched.h`.
+const COMM: usize = 16;
 
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
@@ -35,7 +38,7 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     let inode = read_u64(exe_dentry, offset!(dentry_inode));
     let arg_start = read_u64(mm, offset!(mm_arg_start));
     let arg_end = read_u64(mm, offset!(mm_arg_end));
-    let loginuid = read::<u32>(task, offset!(task_loginuid));
+    let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
 
     s.task = task;
     s.mm = mm;
@@ -44,7 +47,7 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     s.pos = 0;
 
     let mut bits = 0;
-    if loginuid.is_none() {
+    if !audit {
         bits |= flags::NO_AUDIT;
     }
     if parent_mm == 0 {
@@ -80,8 +83,8 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         gid: read_u32(cred, offset!(cred_gid)),
         euid: read_u32(cred, offset!(cred_euid)),
         egid: read_u32(cred, offset!(cred_egid)),
-        loginuid: loginuid.unwrap_or(u32::MAX),
-        session: read(task, offset!(task_sessionid)).unwrap_or(u32::MAX),
+        loginuid: read_u32(task, offset!(task_loginuid)),
+        session: read_u32(task, offset!(task_sessionid)),
         exe_dev: read_u32(read_u64(inode, offset!(inode_sb)), offset!(super_dev)),
         exe_nlink: read_u32(inode, offset!(inode_nlink)),
         argc: read_u32(bprm, offset!(binprm_argc)),
@@ -92,9 +95,15 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         exe_len: 0,
         cwd_len: 0,
         inline_len: 0,
-        comm: read(task, offset!(task_comm)).unwrap_or([0; 16]),
-        parent_comm: read(parent, offset!(task_comm)).unwrap_or([0; 16]),
+        comm: [0; COMM],
+        parent_comm: [0; COMM],
     };
+    let comm = u64::from(offset!(task_comm));
+    // SAFETY: the fields have this size.
+    unsafe {
+        copy(s.head.comm.as_mut_ptr(), COMM as u64, task + comm);
+        copy(s.head.parent_comm.as_mut_ptr(), COMM as u64, parent + comm);
+    }
 
     let filename = read_u64(bprm, offset!(binprm_filename));
     match append_str::<PATH_MAX>(s, filename) {
@@ -106,7 +115,7 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
     let tty = read_u64(read_u64(task, offset!(task_signal)), offset!(signal_tty));
-    if tty != 0 && offset!(tty_name) != cert_recon_common::ABSENT {
+    if tty != 0 && offset!(tty_name) != ABSENT {
         s.head.tty_len = append_str::<TTY_NAME>(s, tty + u64::from(offset!(tty_name))).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }

@@ -115,7 +115,10 @@ impl<'a> Argv<'a> {
     /// All of the arguments.
     #[must_use]
     pub fn whole(bytes: &'a [u8]) -> Self {
-        Self { bytes, total: bytes.len() as u64 }
+        Self {
+            bytes,
+            total: bytes.len() as u64,
+        }
     }
 
     /// The arguments in order, empty ones kept. The last may be cut when argv [is](Self::is_cut).
@@ -231,7 +234,8 @@ fn non_empty(name: &[u8]) -> Option<&[u8]> {
 
 /// `/dev/fd/N` is the path that the kernel makes up for an exec of descriptor N (`alloc_bprm()` in `fs/exec.c`).
 fn is_descriptor(path: &[u8]) -> bool {
-    path.strip_prefix(b"/dev/fd/").is_some_and(|fd| !fd.is_empty() && fd.iter().all(u8::is_ascii_digit))
+    path.strip_prefix(b"/dev/fd/")
+        .is_some_and(|fd| !fd.is_empty() && fd.iter().all(u8::is_ascii_digit))
 }
 
 #[cfg(test)]
@@ -253,7 +257,11 @@ mod tests {
 
     #[test]
     fn a_path_walked_in_the_kernel_is_turned_around() {
-        let path = |components, cut| FilePath::LeafFirst { components, cut, detached: false };
+        let path = |components, cut| FilePath::LeafFirst {
+            components,
+            cut,
+            detached: false,
+        };
         assert_eq!(path(b"curl/bin/usr/", false).to_vec(), b"/usr/bin/curl");
         assert_eq!(path(b"curl/bin/usr/", false).base_name(), b"curl");
         assert_eq!(path(b"", false).to_vec(), b"/");
@@ -269,7 +277,10 @@ mod tests {
         exec.path = Some(b"/opt/testssl.sh");
         exec.interpreter = Some(b"/bin/sh");
         exec.executable = Some(FilePath::Plain(b"/usr/bin/dash"));
-        assert_eq!((exec.file_name(), exec.script()), (Some(&b"sh"[..]), Some(&b"/opt/testssl.sh"[..])));
+        assert_eq!(
+            (exec.file_name(), exec.script()),
+            (Some(&b"sh"[..]), Some(&b"/opt/testssl.sh"[..]))
+        );
         let mut names: [&[u8]; 3] = [b""; 3];
         assert_eq!(exec.file_names(&mut names), 3);
         assert_eq!(names, [&b"sh"[..], b"dash", b"testssl.sh"]);
@@ -279,7 +290,11 @@ mod tests {
     fn a_descriptor_is_no_name() {
         let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"x\0"));
         exec.path = Some(b"/dev/fd/3");
-        exec.executable = Some(FilePath::LeafFirst { components: b"memfd:curl/", cut: false, detached: true });
+        exec.executable = Some(FilePath::LeafFirst {
+            components: b"memfd:curl/",
+            cut: false,
+            detached: true,
+        });
         assert_eq!(exec.file_name(), Some(&b"curl"[..]));
         let mut names: [&[u8]; 3] = [b""; 3];
         assert_eq!(exec.file_names(&mut names), 1, "one name, once");

@@ -82,13 +82,20 @@ impl Report {
     /// and arguments.
     #[must_use]
     pub fn event_id(&self, device: &str) -> String {
-        let micros = self.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros());
+        let micros = self
+            .time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |d| d.as_micros());
         let mut hash = Sha256::new();
         hash.update((device.len() as u64).to_le_bytes());
         hash.update(device.as_bytes());
         hash.update(micros.to_le_bytes());
         hash.update(self.pid.unwrap_or(0).to_le_bytes());
         hash.update(&self.argv);
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }

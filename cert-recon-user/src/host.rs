@@ -80,7 +80,10 @@ pub fn name() -> String {
 /// Before Linux 5.11 the memory of maps counted against RLIMIT_MEMLOCK. Where the limit can't be lifted (newer kernels may
 /// not allow it, and do not need it), loading decides.
 pub fn lift_memlock() {
-    let unlimited = Rlimit { current: None, maximum: None };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
     if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
         log::debug!("lifting RLIMIT_MEMLOCK (needed before Linux 5.11 only): {error}");
     }
@@ -95,12 +98,18 @@ mod tests {
         assert_eq!(missing_of(1 << capability::SYS_ADMIN), Vec::<&str>::new());
         assert_eq!(missing_of(0), ["CAP_BPF", "CAP_PERFMON"]);
         assert_eq!(missing_of(1 << capability::BPF), ["CAP_PERFMON"]);
-        assert_eq!(missing_of(1 << capability::BPF | 1 << capability::PERFMON), Vec::<&str>::new());
+        assert_eq!(
+            missing_of(1 << capability::BPF | 1 << capability::PERFMON),
+            Vec::<&str>::new()
+        );
     }
 
     #[test]
     fn capabilities_are_read_from_status() {
-        assert_eq!(effective_capabilities("Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n"), Some(0x1ff_ffff_ffff));
+        assert_eq!(
+            effective_capabilities("Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n"),
+            Some(0x1ff_ffff_ffff)
+        );
         assert_eq!(effective_capabilities("Name:\tx\n"), None);
         assert_eq!(effective_capabilities("CapEff:\tzz\n"), None);
     }

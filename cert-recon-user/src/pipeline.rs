@@ -50,7 +50,13 @@ impl Pipeline {
     #[must_use]
     pub fn new(engine: Engine, selection: Selection) -> Self {
         let scratch = engine.scratch();
-        Self { engine, scratch, selection, sums: Sums::default(), lost_since_report: 0 }
+        Self {
+            engine,
+            scratch,
+            selection,
+            sums: Sums::default(),
+            lost_since_report: 0,
+        }
     }
 
     /// Judges an exec, before which `lost` others were lost; the report to make of it, if any.
@@ -100,7 +106,10 @@ pub fn judge(engine: &Engine, scratch: &mut Scratch, exec: &Exec<'_>) -> Option<
     let mut names: [&[u8]; 3] = [b""; 3];
     let count = exec.file_names(&mut names);
     engine.judge(
-        &Subject { file_names: names.get(..count).unwrap_or_default(), command_line: exec.argv.line() },
+        &Subject {
+            file_names: names.get(..count).unwrap_or_default(),
+            command_line: exec.argv.line(),
+        },
         scratch,
     )
 }
@@ -117,7 +126,14 @@ mod tests {
 
     fn pipeline(min_confidence: Confidence, all_execs: bool, count: Option<u64>) -> Pipeline {
         let packs: Vec<Pack> = BUILTIN_PACKS.iter().map(|p| p.parse().unwrap()).collect();
-        Pipeline::new(Engine::new(&packs).unwrap(), Selection { min_confidence, all_execs, count })
+        Pipeline::new(
+            Engine::new(&packs).unwrap(),
+            Selection {
+                min_confidence,
+                all_execs,
+                count,
+            },
+        )
     }
 
     fn run(pipeline: &mut Pipeline, path: &str, argv: &str, lost: u64) -> Option<Report> {
@@ -130,10 +146,16 @@ mod tests {
     fn delivered_is_the_sum_of_what_became_of_the_execs() {
         let mut p = pipeline(Confidence::High, false, None);
         assert!(run(&mut p, "/usr/bin/curl", "curl\0https://crt.sh/\0", 0).is_some());
-        assert!(run(&mut p, "/usr/bin/vim", "vim\0sslyze.py\0", 0).is_none(), "low confidence is not asked for");
+        assert!(
+            run(&mut p, "/usr/bin/vim", "vim\0sslyze.py\0", 0).is_none(),
+            "low confidence is not asked for"
+        );
         assert!(run(&mut p, "/usr/bin/ls", "ls\0", 0).is_none());
         let sums = p.sums();
-        assert_eq!((sums.delivered, sums.findings, sums.suppressed, sums.clean), (3, 1, 1, 1));
+        assert_eq!(
+            (sums.delivered, sums.findings, sums.suppressed, sums.clean),
+            (3, 1, 1, 1)
+        );
     }
 
     #[test]
@@ -154,6 +176,9 @@ mod tests {
         assert!(run(&mut p, "ls", "ls\0", 0).is_none());
         assert!(run(&mut p, "curl", "curl\0https://crt.sh/\0", 0).is_none());
         let sums = p.sums();
-        assert_eq!((sums.delivered, sums.findings, sums.suppressed, sums.clean, sums.reports), (3, 0, 1, 2, 1));
+        assert_eq!(
+            (sums.delivered, sums.findings, sums.suppressed, sums.clean, sums.reports),
+            (3, 0, 1, 2, 1)
+        );
     }
 }

@@ -66,7 +66,10 @@ mod tests {
     fn nothing_that_a_terminal_would_obey_is_left() {
         let hostile = b"a\x1b[2J\x07\r\nb\tc\x7f \xc2\x9b31m \xe2\x80\xaegnp \x9b \xef\xbb\xbf";
         let shown = for_terminal(hostile);
-        assert_eq!(shown, "a\\x1b[2J\\x07\\r\\nb\\tc\\x7f \\u{9b}31m \\u{202e}gnp \\x9b \\u{feff}");
+        assert_eq!(
+            shown,
+            "a\\x1b[2J\\x07\\r\\nb\\tc\\x7f \\u{9b}31m \\u{202e}gnp \\x9b \\u{feff}"
+        );
         assert!(!shown.contains(is_harmful));
     }
 }

@@ -74,8 +74,20 @@ pub struct Closing {
 
 impl std::fmt::Display for Closing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Totals { execs, delivered, lost, argv_cut, path_cut } = self.totals;
-        let Sums { findings, suppressed, folded, clean, .. } = self.sums;
+        let Totals {
+            execs,
+            delivered,
+            lost,
+            argv_cut,
+            path_cut,
+        } = self.totals;
+        let Sums {
+            findings,
+            suppressed,
+            folded,
+            clean,
+            ..
+        } = self.sums;
         writeln!(f, "execs {execs} = delivered {delivered} + lost {lost}")?;
         writeln!(
             f,
@@ -138,7 +150,10 @@ pub async fn run(
         form: config.form,
         colour: config.form == Form::Text && colour(),
         // The file first: when it is refused, nothing has been started.
-        file: config.output.map(|path| Output::start(Target::File(path), || {})).transpose()?,
+        file: config
+            .output
+            .map(|path| Output::start(Target::File(path), || {}))
+            .transpose()?,
         stdout: Output::start(Target::Stdout, move || notify.notify_one())?,
     };
     let mut pipeline = Pipeline::new(config.engine, config.selection);
@@ -172,7 +187,14 @@ pub async fn run(
     });
     let totals = live.totals();
     drop(live);
-    let outputs = reporter.outputs().map(|output| (output.name().to_owned(), output.finish(OUTPUT_LIMIT))).collect();
+    let outputs = reporter
+        .outputs()
+        .map(|output| (output.name().to_owned(), output.finish(OUTPUT_LIMIT)))
+        .collect();
     result?;
-    Ok(Closing { totals, sums: pipeline.sums(), outputs })
+    Ok(Closing {
+        totals,
+        sums: pipeline.sums(),
+        outputs,
+    })
 }

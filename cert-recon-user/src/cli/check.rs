@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     };
     let mut names: [&[u8]; 3] = [b""; 3];
     let count = exec.file_names(&mut names);
-    let subject = Subject { file_names: names.get(..count).unwrap_or_default(), command_line: exec.argv.line() };
+    let subject = Subject {
+        file_names: names.get(..count).unwrap_or_default(),
+        command_line: exec.argv.line(),
+    };
     let explanation = engine.explain(&subject);
     let found = explanation.verdict.is_some();
     let text = match args.format {
@@ -59,7 +62,11 @@ fn explain(explanation: &Explanation, subject: &Subject<'_>) -> String {
     // Writing to a String can't fail.
     match &explanation.verdict {
         Some(v) => {
-            let _ = writeln!(out, "finding: {} ({} confidence, {} severity, {})", v.category, v.confidence, v.severity, v.technique);
+            let _ = writeln!(
+                out,
+                "finding: {} ({} confidence, {} severity, {})",
+                v.category, v.confidence, v.severity, v.technique
+            );
             let _ = writeln!(out, "matched terms: {}", v.matched_terms.join(", "));
         }
         None => out.push_str("no finding\n"),
@@ -96,7 +103,11 @@ fn predicate(trace: &PredicateTrace) -> String {
             Place::CommandLine => "command line".to_owned(),
         };
         let why = if found.counts { "" } else { ", not as a whole term" };
-        let _ = write!(text, "; `{}` at bytes {}..{} of the {place}{why}", found.term, found.start, found.end);
+        let _ = write!(
+            text,
+            "; `{}` at bytes {}..{} of the {place}{why}",
+            found.term, found.start, found.end
+        );
     }
     text
 }

@@ -27,12 +27,26 @@ struct Line {
 }
 
 fn line(state: State, what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Line {
-    Line { state, what, found: found.into(), mend: mend.into() }
+    Line {
+        state,
+        what,
+        found: found.into(),
+        mend: mend.into(),
+    }
 }
 
 pub(super) fn run() -> anyhow::Result<Status> {
-    let lines =
-        [kernel(), btf(), capabilities(), ring_buffer(), lockdown(), unprivileged(), lsm(), cgroups(), journald()];
+    let lines = [
+        kernel(),
+        btf(),
+        capabilities(),
+        ring_buffer(),
+        lockdown(),
+        unprivileged(),
+        lsm(),
+        cgroups(),
+        journald(),
+    ];
     let mut out = String::new();
     for line in &lines {
         let mark = match line.state {
@@ -52,16 +66,31 @@ pub(super) fn run() -> anyhow::Result<Status> {
 
 fn kernel() -> Line {
     let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-    line(State::Ok, "kernel", format!("Linux {} on {machine}", host::kernel_release()), "")
+    line(
+        State::Ok,
+        "kernel",
+        format!("Linux {} on {machine}", host::kernel_release()),
+        "",
+    )
 }
 
 fn btf() -> Line {
     let cost = "without it nothing can be watched: use a kernel with CONFIG_DEBUG_INFO_BTF (the distributions' have it since \
                 2020)";
     match fs::read(Options::BTF) {
-        Err(error) => line(State::Miss, "type information (BTF)", format!("{}: {error}", Options::BTF), cost),
+        Err(error) => line(
+            State::Miss,
+            "type information (BTF)",
+            format!("{}: {error}", Options::BTF),
+            cost,
+        ),
         Ok(bytes) => match offsets::from_btf(&bytes) {
-            Err(error) => line(State::Miss, "type information (BTF)", error.to_string(), "please report it with `uname -a`"),
+            Err(error) => line(
+                State::Miss,
+                "type information (BTF)",
+                error.to_string(),
+                "please report it with `uname -a`",
+            ),
             Ok(found) if found.task_loginuid == cert_recon_common::ABSENT => line(
                 State::Miss,
                 "type information (BTF)",
@@ -81,7 +110,12 @@ fn btf() -> Line {
 fn capabilities() -> Line {
     let missing = host::missing_capabilities();
     if missing.is_empty() {
-        return line(State::Ok, "capabilities", "loading eBPF programs is allowed to this process", "");
+        return line(
+            State::Ok,
+            "capabilities",
+            "loading eBPF programs is allowed to this process",
+            "",
+        );
     }
     line(
         State::Miss,
@@ -94,12 +128,18 @@ fn capabilities() -> Line {
 fn ring_buffer() -> Line {
     match aya::sys::is_map_supported(aya::maps::MapType::RingBuf) {
         Ok(true) => line(State::Ok, "BPF ring buffer", "the kernel makes one", ""),
-        Ok(false) if !host::missing_capabilities().is_empty() => {
-            line(State::Unknown, "BPF ring buffer", "can't be tried without the capabilities", "")
-        }
-        Ok(false) => {
-            line(State::Miss, "BPF ring buffer", "the kernel has none", "`watch` can't start: it came with Linux 5.8")
-        }
+        Ok(false) if !host::missing_capabilities().is_empty() => line(
+            State::Unknown,
+            "BPF ring buffer",
+            "can't be tried without the capabilities",
+            "",
+        ),
+        Ok(false) => line(
+            State::Miss,
+            "BPF ring buffer",
+            "the kernel has none",
+            "`watch` can't start: it came with Linux 5.8",
+        ),
         Err(error) => line(State::Unknown, "BPF ring buffer", error.to_string(), ""),
     }
 }
@@ -113,7 +153,12 @@ fn lockdown() -> Line {
             "`watch` can't start: boot with lockdown=integrity",
         ),
         Some(mode) => line(State::Ok, "kernel lockdown", format!("{mode} (does not matter)"), ""),
-        None => line(State::Ok, "kernel lockdown", "not in use, or not shown (securityfs is not mounted)", ""),
+        None => line(
+            State::Ok,
+            "kernel lockdown",
+            "not in use, or not shown (securityfs is not mounted)",
+            "",
+        ),
     }
 }
 
@@ -166,6 +211,11 @@ fn journald() -> Line {
     if Path::new("/run/systemd/journal/socket").exists() {
         line(State::Ok, "journald", "its socket is there", "")
     } else {
-        line(State::Miss, "journald", "not running", "results can go to standard output and to a file (--output)")
+        line(
+            State::Miss,
+            "journald",
+            "not running",
+            "results can go to standard output and to a file (--output)",
+        )
     }
 }

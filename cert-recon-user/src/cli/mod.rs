@@ -73,7 +73,10 @@ fn known_pack(name: &str) -> Result<String, String> {
     if known.contains(&name) {
         Ok(name.to_owned())
     } else {
-        Err(format!("there is no rule pack of that name; there are: {}", known.join(", ")))
+        Err(format!(
+            "there is no rule pack of that name; there are: {}",
+            known.join(", ")
+        ))
     }
 }
 
@@ -89,7 +92,8 @@ impl RuleArgs {
 }
 
 fn parse_confidence(text: &str) -> Result<Confidence, String> {
-    text.parse().map_err(|error: crate::rules::ParseLevelError| error.to_string())
+    text.parse()
+        .map_err(|error: crate::rules::ParseLevelError| error.to_string())
 }
 
 /// Parses the command line, runs the command, gives the exit status.
@@ -100,10 +104,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version go to standard output and are no error; a broken pipe ends quietly.
             let _ = error.print();
-            return if error.use_stderr() { Status::Usage } else { Status::Clean }.into();
+            return if error.use_stderr() {
+                Status::Usage
+            } else {
+                Status::Clean
+            }
+            .into();
         }
     };
-    let level = if args.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Info };
+    let level = if args.verbose {
+        log::LevelFilter::Debug
+    } else {
+        log::LevelFilter::Info
+    };
     env_logger::Builder::new()
         .filter_level(level)
         .format(|out, record| {

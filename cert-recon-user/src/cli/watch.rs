@@ -50,7 +50,10 @@ fn ring_size(text: &str) -> Result<u32, String> {
     let size: ByteSize = text.parse().map_err(|error| format!("{error}; write it as 16MiB"))?;
     let bytes = size.as_u64();
     if !bytes.is_power_of_two() || !(page..=1 << 30).contains(&bytes) {
-        return Err(format!("the ring buffer's size must be a power of two from {} to 1 GiB", ByteSize(page)));
+        return Err(format!(
+            "the ring buffer's size must be a power of two from {} to 1 GiB",
+            ByteSize(page)
+        ));
     }
     u32::try_from(bytes).map_err(|error| error.to_string())
 }
@@ -98,9 +101,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             }
         };
         let config = Config {
-            live: Options { ring_size: args.ring_size, btf: args.btf },
+            live: Options {
+                ring_size: args.ring_size,
+                btf: args.btf,
+            },
             engine,
-            selection: Selection { min_confidence: args.min_confidence, all_execs: args.all_execs, count: args.count },
+            selection: Selection {
+                min_confidence: args.min_confidence,
+                all_execs: args.all_execs,
+                count: args.count,
+            },
             form: match args.format {
                 Format::Text => Form::Text,
                 Format::Json => Form::Json,

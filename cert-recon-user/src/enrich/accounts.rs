@@ -15,12 +15,18 @@ impl Accounts {
     /// The users in `file`, which has the form of `/etc/passwd`.
     #[must_use]
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into(), read: None, names: HashMap::new() }
+        Self {
+            file: file.into(),
+            read: None,
+            names: HashMap::new(),
+        }
     }
 
     /// The user's name; the number when there is no name.
     pub fn name(&mut self, uid: u32) -> String {
-        let state = fs::metadata(&self.file).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
+        let state = fs::metadata(&self.file)
+            .ok()
+            .and_then(|m| Some((m.modified().ok()?, m.len())));
         if state.is_some() && state != self.read {
             // A file that can't be read leaves the names that were known.
             if let Ok(bytes) = fs::read(&self.file) {
@@ -54,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_first_name_of_a_number_counts_and_odd_lines_are_passed_over() {
-        let names = parse(b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n\n# x:y:5\nbad\na:x:nan:1\nalice:x:1000:1000\n");
+        let names =
+            parse(b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n\n# x:y:5\nbad\na:x:nan:1\nalice:x:1000:1000\n");
         assert_eq!(names.get(&0).map(String::as_str), Some("root"));
         assert_eq!(names.get(&1000).map(String::as_str), Some("alice"));
         assert_eq!(names.len(), 2);

@@ -201,7 +201,15 @@ mod tests {
     #[test]
     fn what_is_not_known_is_absent() {
         let row = parsed(&report(b"a\0"));
-        for field in ["AccountName", "FileName", "FolderPath", "ProcessId", "Tty", "ToolCategory", "LogonUid"] {
+        for field in [
+            "AccountName",
+            "FileName",
+            "FolderPath",
+            "ProcessId",
+            "Tty",
+            "ToolCategory",
+            "LogonUid",
+        ] {
             assert!(row.get(field).is_none(), "{field}: {row}");
         }
     }
@@ -210,7 +218,9 @@ mod tests {
     fn bytes_that_are_not_utf8_are_named_and_kept_exactly() {
         let row = parsed(&report(b"a\0\xff\xfe\0"));
         assert_eq!(row["ProcessArguments"][1], "\\xff\\xfe");
-        let exact = BASE64_STANDARD.decode(row["ProcessArgumentsBase64"].as_str().unwrap()).unwrap();
+        let exact = BASE64_STANDARD
+            .decode(row["ProcessArgumentsBase64"].as_str().unwrap())
+            .unwrap();
         assert_eq!(exact, b"a\0\xff\xfe\0");
     }
 
@@ -220,6 +230,9 @@ mod tests {
         let report = report(argv);
         let text = String::from_utf8(line(&report, "host")).unwrap();
         assert!(!text.trim_end_matches('\n').contains(text::is_harmful), "{text:?}");
-        assert_eq!(parsed(&report)["ProcessArguments"][0], "x\x1b[31m\u{9b}2J\u{202e}\x7f\"\\\n\t");
+        assert_eq!(
+            parsed(&report)["ProcessArguments"][0],
+            "x\x1b[31m\u{9b}2J\u{202e}\x7f\"\\\n\t"
+        );
     }
 }

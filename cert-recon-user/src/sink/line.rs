@@ -42,7 +42,11 @@ pub fn line(report: &Report, colour: bool) -> Vec<u8> {
     command.iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');
     let _ = write!(line, "{}", for_terminal(&command));
     if let Some(verdict) = &report.verdict {
-        let _ = write!(line, "  [{}]", for_terminal(verdict.matched_terms.join(", ").as_bytes()));
+        let _ = write!(
+            line,
+            "  [{}]",
+            for_terminal(verdict.matched_terms.join(", ").as_bytes())
+        );
     }
     let captured = report.argv.len() as u64;
     if captured != report.argv_total {
@@ -67,7 +71,10 @@ mod tests {
 
     #[test]
     fn a_hostile_argument_stays_on_its_line_and_a_cut_one_is_marked() {
-        let mut report = Report::new(&Exec::new(SystemTime::UNIX_EPOCH, Argv::new(b"a\0b\nc\x1b[2J", 100)), None);
+        let mut report = Report::new(
+            &Exec::new(SystemTime::UNIX_EPOCH, Argv::new(b"a\0b\nc\x1b[2J", 100)),
+            None,
+        );
         report.events_lost = 7;
         let line = String::from_utf8(line(&report, false)).unwrap();
         assert_eq!(

@@ -102,7 +102,9 @@ pub struct Output {
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Output")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,12 +118,24 @@ impl Output {
             Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
             Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
         };
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
-        let work = Work { shared: Arc::clone(&shared), name: name.clone(), target, writer, failing: false };
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let work = Work {
+            shared: Arc::clone(&shared),
+            name: name.clone(),
+            target,
+            writer,
+            failing: false,
+        };
         thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || work.run(broken))
-            .map_err(|source| OpenError::Io { path: name.clone(), source })?;
+            .map_err(|source| OpenError::Io {
+                path: name.clone(),
+                source,
+            })?;
         Ok(Self { shared, name })
     }
 
@@ -156,7 +170,12 @@ impl Output {
             if left.is_zero() {
                 break;
             }
-            queue = self.shared.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self
+                .shared
+                .changed
+                .wait_timeout(queue, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         queue.abandoned = true;
         queue.written.dropped += queue.lines.len() as u64 + u64::from(queue.in_hand);
@@ -297,7 +316,10 @@ impl Work {
 /// write to it. A line that an earlier run left unfinished is ended first.
 fn open(path: &Path) -> Result<File, OpenError> {
     let name = path.display().to_string();
-    let failed = |source: io::Error| OpenError::Io { path: name.clone(), source };
+    let failed = |source: io::Error| OpenError::Io {
+        path: name.clone(),
+        source,
+    };
     let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(fd) => File::from(fd),
@@ -308,7 +330,12 @@ fn open(path: &Path) -> Result<File, OpenError> {
     if !meta.is_file() {
         return Err(OpenError::NotRegular(name));
     }
-    let refused = |why| Err(OpenError::Unsafe { path: name.clone(), why });
+    let refused = |why| {
+        Err(OpenError::Unsafe {
+            path: name.clone(),
+            why,
+        })
+    };
     if meta.mode() & 0o022 != 0 {
         return refused("its mode lets group or others write");
     }

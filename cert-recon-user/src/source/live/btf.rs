@@ -78,7 +78,11 @@ fn section<'a>(bytes: &'a [u8], start: usize, len: u32, what: &'static str) -> R
     start
         .checked_add(len as usize)
         .and_then(|end| bytes.get(start..end))
-        .ok_or(BtfError::Short { what, at: start, len: bytes.len() })
+        .ok_or(BtfError::Short {
+            what,
+            at: start,
+            len: bytes.len(),
+        })
 }
 
 impl<'a> Btf<'a> {
@@ -87,17 +91,39 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// When the bytes are no BTF, are cut short, or hold a kind of type that did not exist when this was written.
     pub fn parse(bytes: &'a [u8], wanted: &[&'static str]) -> Result<Self, BtfError> {
-        let short = |what, at| BtfError::Short { what, at, len: bytes.len() };
-        let magic = bytes.first_chunk().map(|b| u16::from_ne_bytes(*b)).ok_or(short("header", 0))?;
+        let short = |what, at| BtfError::Short {
+            what,
+            at,
+            len: bytes.len(),
+        };
+        let magic = bytes
+            .first_chunk()
+            .map(|b| u16::from_ne_bytes(*b))
+            .ok_or(short("header", 0))?;
         if magic != MAGIC {
             return Err(BtfError::Magic(magic));
         }
         let field = |at| u32_at(bytes, at).ok_or(short("header", at));
         let header = field(4)? as usize;
-        let types = section(bytes, header.saturating_add(field(8)? as usize), field(12)?, "type section")?;
-        let strings = section(bytes, header.saturating_add(field(16)? as usize), field(20)?, "string section")?;
+        let types = section(
+            bytes,
+            header.saturating_add(field(8)? as usize),
+            field(12)?,
+            "type section",
+        )?;
+        let strings = section(
+            bytes,
+            header.saturating_add(field(16)? as usize),
+            field(20)?,
+            "string section",
+        )?;
 
-        let mut btf = Self { types, strings, starts: vec![0], structs: HashMap::new() };
+        let mut btf = Self {
+            types,
+            strings,
+            starts: vec![0],
+            structs: HashMap::new(),
+        };
         btf.starts.reserve(types.len() / 24);
         let mut at = 0;
         while at < types.len() {
@@ -116,7 +142,10 @@ impl<'a> Btf<'a> {
                 && let name = btf.name(ty.name)
                 && let Some(&wanted) = wanted.iter().find(|w| w.as_bytes() == name)
             {
-                btf.structs.entry(wanted).or_default().push(u32::try_from(id).unwrap_or(0));
+                btf.structs
+                    .entry(wanted)
+                    .or_default()
+                    .push(u32::try_from(id).unwrap_or(0));
             }
             at += TYPE_SIZE + extra;
         }
@@ -131,7 +160,11 @@ impl<'a> Btf<'a> {
     /// bit field.
     #[must_use]
     pub fn offset(&self, structure: &str, member: &str) -> Option<u32> {
-        let bits = self.structs.get(structure)?.iter().find_map(|&id| self.path_bits(id, member))?;
+        let bits = self
+            .structs
+            .get(structure)?
+            .iter()
+            .find_map(|&id| self.path_bits(id, member))?;
         (bits % 8 == 0).then_some(bits / 8)
     }
 
@@ -273,7 +306,12 @@ mod tests {
         let typedef = b.ty("path_t", kinds::TYPEDEF, constant, &[]);
         let union = b.structure("", kinds::UNION, false, &[("f_path", typedef, 0), ("other", path, 0)]);
         b.structure("file", kinds::STRUCT, false, &[("f_mode", int, 0), ("", union, 128)]);
-        b.structure("flags", kinds::STRUCT, true, &[("bit", int, 1 << 24 | 3), ("whole", int, 32)]);
+        b.structure(
+            "flags",
+            kinds::STRUCT,
+            true,
+            &[("bit", int, 1 << 24 | 3), ("whole", int, 32)],
+        );
         b.ty("later", 6, 4, &[]);
         b.bytes()
     }
@@ -316,10 +354,16 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_named() {
-        assert_eq!(Btf::parse(b"\x7fELF", &[]).unwrap_err(), BtfError::Magic(u16::from_ne_bytes(*b"\x7fE")));
+        assert_eq!(
+            Btf::parse(b"\x7fELF", &[]).unwrap_err(),
+            BtfError::Magic(u16::from_ne_bytes(*b"\x7fE"))
+        );
         let mut b = Builder::default();
         b.ty("new", 30, 0, &[]);
-        assert_eq!(Btf::parse(&b.bytes(), &[]).unwrap_err(), BtfError::Kind { id: 1, kind: 30 });
+        assert_eq!(
+            Btf::parse(&b.bytes(), &[]).unwrap_err(),
+            BtfError::Kind { id: 1, kind: 30 }
+        );
     }
 
     #[test]

@@ -22,7 +22,10 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn now() -> Self {
         let duration = |t: Timespec| {
-            Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
+            Duration::new(
+                u64::try_from(t.tv_sec).unwrap_or(0),
+                u32::try_from(t.tv_nsec).unwrap_or(0),
+            )
         };
         // The two are read one after the other: what lies between is far below the microsecond that is shown.
         let now_boot = duration(clock_gettime(ClockId::Boottime));
@@ -68,5 +71,9 @@ pub(super) fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
 
 /// A path of no components is the root, unless it was cut before its first one: then nothing is known.
 fn path(components: &[u8], cut: bool, detached: bool) -> Option<FilePath<'_>> {
-    (!(cut && components.is_empty())).then_some(FilePath::LeafFirst { components, cut, detached })
+    (!(cut && components.is_empty())).then_some(FilePath::LeafFirst {
+        components,
+        cut,
+        detached,
+    })
 }

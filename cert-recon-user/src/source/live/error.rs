@@ -29,7 +29,9 @@ pub enum LiveError {
         source: std::io::Error,
     },
     /// The type information is not usable.
-    #[error("reading the kernel's type information (BTF) from {path}: {source}; nothing was attached. Please report it with `uname -a`")]
+    #[error(
+        "reading the kernel's type information (BTF) from {path}: {source}; nothing was attached. Please report it with `uname -a`"
+    )]
     Btf {
         /// Where it came from.
         path: String,

@@ -25,8 +25,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/
 
 const TRACEPOINT: &str = "sched_process_exec";
 const ATTACHED: &str = "sched_process_exec";
-const CONTINUED: [(u32, &str); 3] =
-    [(program::WALK, "walk_paths"), (program::EMIT, "send_head"), (program::CHUNKS, "send_chunks")];
+const CONTINUED: [(u32, &str); program::COUNT as usize] = [
+    (program::WALK, "walk_paths"),
+    (program::EMIT, "send_head"),
+    (program::CHUNKS, "send_chunks"),
+    (program::LOSS, "note_loss"),
+];
 
 /// Records that are handled before other work gets its turn.
 const BATCH: usize = 1024;
@@ -90,7 +94,9 @@ pub struct Live {
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("delivered", &self.delivered).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("delivered", &self.delivered)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +133,8 @@ impl Live {
             let fd = program.fd().map_err(|e| load_error("loading", e))?;
             programs.set(slot, fd, 0).map_err(|e| load_error("preparing", e))?;
         }
-        let counters = PerCpuArray::try_from(take_map(&mut ebpf, "COUNTERS")?).map_err(|e| load_error("preparing", e))?;
+        let counters =
+            PerCpuArray::try_from(take_map(&mut ebpf, "COUNTERS")?).map_err(|e| load_error("preparing", e))?;
         let ring = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(|e| load_error("preparing", e))?;
         // SAFETY: the descriptor is the map's, which the ring buffer owns until it is dropped, and never another.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
@@ -136,6 +143,7 @@ impl Live {
         let program = raw_tracepoint(&mut ebpf, ATTACHED)?;
         program.load().map_err(explain_program)?;
         let link = program.attach(TRACEPOINT).map_err(|e| load_error("attaching", e))?;
+        log_verified(&ebpf);
         Ok(Self {
             ebpf,
             link: Some(link),
@@ -157,7 +165,11 @@ impl Live {
     /// # Errors
     /// When the ring buffer can't be waited for.
     pub async fn next(&mut self, mut each: impl FnMut(&Exec<'_>, u64)) -> Result<(), LiveError> {
-        let wait = if self.reassembler.is_waiting() { TICK } else { Duration::MAX };
+        let wait = if self.reassembler.is_waiting() {
+            TICK
+        } else {
+            Duration::MAX
+        };
         match tokio::time::timeout(wait, self.ring.readable_mut()).await {
             Ok(Ok(mut guard)) => guard.clear_ready(),
             Ok(Err(error)) => return Err(LiveError::Wait(error)),
@@ -172,7 +184,13 @@ impl Live {
     /// Hands on what is in the ring buffer now, a batch at most.
     pub fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
         let clock = convert::Clock::now();
-        let Self { ring, reassembler, delivered, argv_cut, .. } = self;
+        let Self {
+            ring,
+            reassembler,
+            delivered,
+            argv_cut,
+            ..
+        } = self;
         let mut emit = |assembled: super::reassembly::Assembled<'_>| {
             *delivered += 1;
             *argv_cut += u64::from(assembled.cut.is_some());
@@ -218,7 +236,12 @@ impl Live {
             std::thread::sleep(Duration::from_millis(1));
         }
         let clock = convert::Clock::now();
-        let Self { reassembler, delivered, argv_cut, .. } = self;
+        let Self {
+            reassembler,
+            delivered,
+            argv_cut,
+            ..
+        } = self;
         reassembler.finish(&mut |assembled| {
             *delivered += 1;
             *argv_cut += u64::from(assembled.cut.is_some());
@@ -233,7 +256,10 @@ impl Live {
             .counters
             .get(&0, 0)
             .map(|values| {
-                values.iter().filter_map(|bytes| Counters::decode(bytes)).fold(Counters::default(), Counters::plus)
+                values
+                    .iter()
+                    .filter_map(|bytes| Counters::decode(bytes))
+                    .fold(Counters::default(), Counters::plus)
             })
             .unwrap_or_default();
         let missed = self.missed();
@@ -249,7 +275,9 @@ impl Live {
     /// Execs for which the kernel did not run the program because it was already running on that CPU
     /// (`recursion_misses`, since Linux 5.12). They are lost execs.
     fn missed(&self) -> u64 {
-        let Some(Ok(fd)) = self.ebpf.program(ATTACHED).map(|p| p.fd()) else { return 0 };
+        let Some(Ok(fd)) = self.ebpf.program(ATTACHED).map(|p| p.fd()) else {
+            return 0;
+        };
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap_or_default();
         info.lines()
             .find_map(|line| line.strip_prefix("recursion_misses:"))
@@ -258,24 +286,46 @@ impl Live {
     }
 }
 
+/// For developers: how much the verifier had to walk, where the kernel says so (since Linux 5.16).
+fn log_verified(ebpf: &Ebpf) {
+    for (name, program) in ebpf.programs() {
+        if let Ok(Some(count)) = program.info().map(|info| info.verified_instruction_count()) {
+            log::debug!("eBPF program {name}: {count} instructions verified");
+        }
+    }
+}
+
 /// What the kernel side logs: nothing, unless debug messages are shown.
 fn log_level() -> u8 {
-    if log::max_level() >= log::LevelFilter::Debug { aya_log::Level::Debug as u8 } else { 0 }
+    if log::max_level() >= log::LevelFilter::Debug {
+        aya_log::Level::Debug as u8
+    } else {
+        0
+    }
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LiveError> {
-    ebpf.take_map(name).ok_or_else(|| LiveError::Load { what: "preparing", source: format!("no map {name}").into() })
+    ebpf.take_map(name).ok_or_else(|| LiveError::Load {
+        what: "preparing",
+        source: format!("no map {name}").into(),
+    })
 }
 
 fn raw_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut RawTracePoint, LiveError> {
     ebpf.program_mut(name)
-        .ok_or_else(|| LiveError::Load { what: "preparing", source: format!("no program {name}").into() })?
+        .ok_or_else(|| LiveError::Load {
+            what: "preparing",
+            source: format!("no program {name}").into(),
+        })?
         .try_into()
         .map_err(|e: ProgramError| load_error("preparing", e))
 }
 
 fn load_error(what: &'static str, source: impl Error + Send + Sync + 'static) -> LiveError {
-    LiveError::Load { what, source: Box::new(source) }
+    LiveError::Load {
+        what,
+        source: Box::new(source),
+    }
 }
 
 /// The system's error number behind a chain of errors.
@@ -294,7 +344,10 @@ fn explain_load(error: EbpfError) -> LiveError {
     let code = os_error(&error);
     let ring_refused = matches!(&error, EbpfError::MapError(MapError::CreateError { name, .. }) if name == "EVENTS");
     if ring_refused && code == Some(rustix::io::Errno::INVAL.raw_os_error()) && !host::has_ring_buffer() {
-        return LiveError::TooOld { release: host::kernel_release(), source: Box::new(error) };
+        return LiveError::TooOld {
+            release: host::kernel_release(),
+            source: Box::new(error),
+        };
     }
     explain("map", Box::new(error), code)
 }
@@ -311,5 +364,8 @@ fn explain(what: &'static str, source: Box<dyn Error + Send + Sync>, code: Optio
     if code == Some(rustix::io::Errno::PERM.raw_os_error()) {
         return LiveError::Refused { what, source };
     }
-    LiveError::Load { what: "loading", source }
+    LiveError::Load {
+        what: "loading",
+        source,
+    }
 }

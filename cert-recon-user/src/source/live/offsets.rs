@@ -42,7 +42,10 @@ const STRUCTURES: &[&str] = &[
 /// When the bytes can't be read as BTF, or a member is missing that the program can't do without.
 pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
     let btf = Btf::parse(btf, STRUCTURES)?;
-    let need = |structure, member| btf.offset(structure, member).ok_or(OffsetError::Missing { structure, member });
+    let need = |structure, member| {
+        btf.offset(structure, member)
+            .ok_or(OffsetError::Missing { structure, member })
+    };
     let may = |structure, member| btf.offset(structure, member).unwrap_or(ABSENT);
     let task_start_boottime = need("task_struct", "start_boottime").or(need("task_struct", "real_start_time"))?;
     Ok(Offsets {

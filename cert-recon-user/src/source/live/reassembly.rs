@@ -59,7 +59,9 @@ pub struct Reassembler {
 
 impl std::fmt::Debug for Reassembler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reassembler").field("pending", &self.pending.len()).finish_non_exhaustive()
+        f.debug_struct("Reassembler")
+            .field("pending", &self.pending.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,9 +125,19 @@ impl Reassembler {
         let lost = record.head.lost_before.saturating_sub(*known);
         *known = record.head.lost_before;
         if record.argv.len() as u64 >= record.head.argv_len {
-            emit(Assembled { record, argv: record.argv, cut: None, lost });
+            emit(Assembled {
+                record,
+                argv: record.argv,
+                cut: None,
+                lost,
+            });
         } else if record.head.flags & flags::ARGV_FAULT != 0 {
-            emit(Assembled { record, argv: record.argv, cut: Some(CutReason::Fault), lost });
+            emit(Assembled {
+                record,
+                argv: record.argv,
+                cut: Some(CutReason::Fault),
+                lost,
+            });
         } else {
             self.pending_bytes += record.argv.len();
             self.pending.insert(
@@ -145,7 +157,9 @@ impl Reassembler {
 
     fn chunk(&mut self, cpu: u32, seq: u64, offset: u64, bytes: &[u8], emit: &mut impl FnMut(Assembled<'_>)) {
         // A chunk of an exec whose head was not delivered belongs to nothing; that exec is counted as lost.
-        let Some(pending) = self.pending.get_mut(&cpu).filter(|p| p.seq == seq) else { return };
+        let Some(pending) = self.pending.get_mut(&cpu).filter(|p| p.seq == seq) else {
+            return;
+        };
         pending.ticks = 0;
         if pending.cut.is_some() {
             return;
@@ -165,12 +179,23 @@ impl Reassembler {
 
     /// Hands on what is known of the CPU's unfinished exec; `reason` holds when argv is not whole and no other is known.
     fn end(&mut self, cpu: u32, reason: CutReason, emit: &mut impl FnMut(Assembled<'_>)) {
-        let Some(pending) = self.pending.remove(&cpu) else { return };
+        let Some(pending) = self.pending.remove(&cpu) else {
+            return;
+        };
         self.pending_bytes -= pending.argv.len();
         let whole = pending.argv.len() as u64 >= pending.total;
-        let cut = if whole { None } else { Some(pending.cut.unwrap_or(reason)) };
+        let cut = if whole {
+            None
+        } else {
+            Some(pending.cut.unwrap_or(reason))
+        };
         if let Ok(Record::Head(record)) = Record::decode(&pending.record) {
-            emit(Assembled { record, argv: &pending.argv, cut, lost: pending.lost });
+            emit(Assembled {
+                record,
+                argv: &pending.argv,
+                cut,
+                lost: pending.lost,
+            });
         }
     }
 }
@@ -193,12 +218,23 @@ mod tests {
     }
 
     fn chunk(cpu: u32, seq: u64, offset: u64, bytes: &[u8]) -> Vec<u8> {
-        let chunk = Chunk { prefix: Prefix::of(kind::CHUNK, cpu, seq), offset, len: bytes.len() as u64 };
+        let chunk = Chunk {
+            prefix: Prefix::of(kind::CHUNK, cpu, seq),
+            offset,
+            len: bytes.len() as u64,
+        };
         [&chunk.encode()[..], bytes].concat()
     }
 
     fn cut(cpu: u32, seq: u64, reason: u32) -> Vec<u8> {
-        Cut { prefix: Prefix::of(kind::CUT, cpu, seq), sent: 0, reason, reserved: 0 }.encode().to_vec()
+        Cut {
+            prefix: Prefix::of(kind::CUT, cpu, seq),
+            sent: 0,
+            reason,
+            reserved: 0,
+        }
+        .encode()
+        .to_vec()
     }
 
     type Seen = Vec<(u64, Vec<u8>, Option<CutReason>, u64)>;
@@ -233,14 +269,19 @@ mod tests {
             chunk(0, 1, 1, b"b"),
             chunk(0, 1, 2, b"c"),
         ];
-        assert_eq!(run(&records), [(1, b"xyz".to_vec(), None, 0), (1, b"abc".to_vec(), None, 0)]);
+        assert_eq!(
+            run(&records),
+            [(1, b"xyz".to_vec(), None, 0), (1, b"abc".to_vec(), None, 0)]
+        );
     }
 
     #[test]
     fn a_cut_argv_is_handed_on_with_its_reason() {
-        for (reason, meaning) in
-            [(CUT_NO_SPACE, CutReason::NoSpace), (CUT_FAULT, CutReason::Fault), (CUT_TOO_LONG, CutReason::TooLong)]
-        {
+        for (reason, meaning) in [
+            (CUT_NO_SPACE, CutReason::NoSpace),
+            (CUT_FAULT, CutReason::Fault),
+            (CUT_TOO_LONG, CutReason::TooLong),
+        ] {
             let records = [head(0, 1, b"a", 9, 0), chunk(0, 1, 1, b"b"), cut(0, 1, reason)];
             assert_eq!(run(&records), [(1, b"ab".to_vec(), Some(meaning), 0)]);
         }
@@ -249,7 +290,13 @@ mod tests {
     #[test]
     fn the_next_head_of_a_cpu_ends_the_exec_before_it() {
         let records = [head(0, 1, b"a", 9, 0), head(0, 2, b"b\0", 2, 0)];
-        assert_eq!(run(&records), [(1, b"a".to_vec(), Some(CutReason::Missing), 0), (2, b"b\0".to_vec(), None, 0)]);
+        assert_eq!(
+            run(&records),
+            [
+                (1, b"a".to_vec(), Some(CutReason::Missing), 0),
+                (2, b"b\0".to_vec(), None, 0)
+            ]
+        );
     }
 
     #[test]
@@ -280,7 +327,12 @@ mod tests {
 
     #[test]
     fn losses_are_told_apart_by_cpu_and_told_once() {
-        let records = [head(0, 1, b"", 0, 2), head(1, 9, b"", 0, 5), head(0, 4, b"", 0, 2), head(0, 8, b"", 0, 3)];
+        let records = [
+            head(0, 1, b"", 0, 2),
+            head(1, 9, b"", 0, 5),
+            head(0, 4, b"", 0, 2),
+            head(0, 8, b"", 0, 3),
+        ];
         let lost: Vec<u64> = run(&records).into_iter().map(|(.., lost)| lost).collect();
         assert_eq!(lost, [2, 5, 0, 1]);
     }
@@ -292,17 +344,24 @@ mod tests {
         let big = vec![b'x'; 1 << 20];
         let total = 1 << 40;
         for cpu in 0..4 {
-            reassembler.push(&head(cpu, 1, b"", total, 0), &mut seen(&mut all)).unwrap();
+            reassembler
+                .push(&head(cpu, 1, b"", total, 0), &mut seen(&mut all))
+                .unwrap();
         }
         for i in 0..40 {
             for cpu in 0..4 {
-                reassembler.push(&chunk(cpu, 1, i << 20, &big), &mut seen(&mut all)).unwrap();
+                reassembler
+                    .push(&chunk(cpu, 1, i << 20, &big), &mut seen(&mut all))
+                    .unwrap();
                 assert!(reassembler.pending_bytes <= BUDGET);
             }
         }
         reassembler.finish(&mut seen(&mut all));
         assert_eq!(all.len(), 4);
-        assert!(all.iter().all(|(_, argv, cut, _)| *cut == Some(CutReason::Budget) && argv.len() == 16 << 20));
+        assert!(
+            all.iter()
+                .all(|(_, argv, cut, _)| *cut == Some(CutReason::Budget) && argv.len() == 16 << 20)
+        );
     }
 
     #[test]
@@ -311,13 +370,19 @@ mod tests {
         let mut reassembler = Reassembler::default();
         let whole = head(0, 1, b"abc", 3, 0);
         for len in 0..whole.len() {
-            assert!(reassembler.push(&whole[..len], &mut seen(&mut all)).is_err(), "cut at {len}");
+            assert!(
+                reassembler.push(&whole[..len], &mut seen(&mut all)).is_err(),
+                "cut at {len}"
+            );
         }
         let mut other = whole.clone();
         other[2] = other[2].wrapping_add(1);
         let abi = u16::from_ne_bytes([other[2], other[3]]);
         assert_ne!(abi, ABI);
-        assert_eq!(reassembler.push(&other, &mut seen(&mut all)), Err(DecodeError::Abi(abi)));
+        assert_eq!(
+            reassembler.push(&other, &mut seen(&mut all)),
+            Err(DecodeError::Abi(abi))
+        );
         assert!(all.is_empty() && !reassembler.is_waiting());
     }
 }
