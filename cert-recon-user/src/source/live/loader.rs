@@ -17,7 +17,10 @@ use aya_log::EbpfLogger;
 use cert_recon_common::{Counters, program};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{LiveError, convert, offsets, reassembly::Reassembler};
+use super::{
+    LiveError, convert, offsets,
+    reassembly::{Assembled, Reassembler},
+};
 use crate::{event::Exec, host};
 
 /// The compiled program. `cargo xtask build-ebpf` makes it.
@@ -53,7 +56,7 @@ impl Options {
 
 /// What one turn of draining came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
+enum Drained {
     /// The ring buffer was emptied.
     Empty,
     /// There is more in it.
@@ -89,6 +92,9 @@ pub struct Live {
     delivered: u64,
     argv_cut: u64,
     undecodable: u64,
+    /// Missed execs (see [`Self::missed`]) that have been handed on as lost.
+    missed: u64,
+    drained: Drained,
     last_tick: Instant,
 }
 
@@ -155,35 +161,48 @@ impl Live {
             delivered: 0,
             argv_cut: 0,
             undecodable: 0,
+            missed: 0,
+            drained: Drained::Empty,
             last_tick: Instant::now(),
         })
     }
 
-    /// Waits until there is something to drain, then hands on what is there: each exec, and how many were lost on its CPU
-    /// before it. Safe to be dropped while it waits.
+    /// Waits until there is something to drain, then hands on a batch of it: each exec, and how many were lost before it
+    /// since the one before. Safe to be dropped while it waits.
     ///
     /// # Errors
     /// When the ring buffer can't be waited for.
     pub async fn next(&mut self, mut each: impl FnMut(&Exec<'_>, u64)) -> Result<(), LiveError> {
-        let wait = if self.reassembler.is_waiting() {
-            TICK
-        } else {
-            Duration::MAX
-        };
-        match tokio::time::timeout(wait, self.ring.readable_mut()).await {
-            Ok(Ok(mut guard)) => guard.clear_ready(),
-            Ok(Err(error)) => return Err(LiveError::Wait(error)),
-            Err(_) => {}
-        }
-        while self.drain(&mut each) == Drained::More {
+        if self.drained == Drained::More {
+            // Other work gets its turn between two batches.
             tokio::task::yield_now().await;
+        } else {
+            let wait = if self.reassembler.is_waiting() {
+                TICK
+            } else {
+                Duration::MAX
+            };
+            match tokio::time::timeout(wait, self.ring.readable_mut()).await {
+                Ok(Ok(mut guard)) => guard.clear_ready(),
+                Ok(Err(error)) => return Err(LiveError::Wait(error)),
+                Err(_) => {}
+            }
         }
+        self.drained = self.drain(&mut each);
         Ok(())
     }
 
     /// Hands on what is in the ring buffer now, a batch at most.
-    pub fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
+    fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
         let clock = convert::Clock::now();
+        let tick = self.last_tick.elapsed() >= TICK;
+        let mut unreported = 0;
+        if tick {
+            self.last_tick = Instant::now();
+            let missed = self.missed();
+            unreported = missed.saturating_sub(self.missed);
+            self.missed = missed;
+        }
         let Self {
             ring,
             reassembler,
@@ -191,28 +210,34 @@ impl Live {
             argv_cut,
             ..
         } = self;
-        let mut emit = |assembled: super::reassembly::Assembled<'_>| {
+        let mut emit = |assembled: Assembled<'_>| {
             *delivered += 1;
             *argv_cut += u64::from(assembled.cut.is_some());
-            each(&convert::exec(&assembled, clock), assembled.lost);
+            each(
+                &convert::exec(&assembled, clock),
+                assembled.lost + std::mem::take(&mut unreported),
+            );
         };
+        let mut drained = Drained::More;
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
-                if reassembler.is_waiting() && self.last_tick.elapsed() >= TICK {
-                    self.last_tick = Instant::now();
-                    reassembler.tick(&mut emit);
-                }
-                if let Some(logger) = &mut self.logger {
-                    logger.flush();
-                }
-                return Drained::Empty;
+                drained = Drained::Empty;
+                break;
             };
             if let Err(error) = reassembler.push(&item, &mut emit) {
                 self.undecodable += 1;
                 log::error!("ring buffer: {error}");
             }
         }
-        Drained::More
+        if drained == Drained::Empty && tick {
+            reassembler.tick(&mut emit);
+        }
+        // Nothing was handed on: they go with the next exec.
+        self.missed -= unreported;
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        drained
     }
 
     /// Detaches, then hands on everything that is still on its way. Ends when every exec that the program saw is accounted
