@@ -1,2 +1,51 @@
-//! cert-recon's developer commands.
-fn main() {}
+//! cert-recon's developer commands: `cargo xtask COMMAND`.
+//!
+//! Everything that CI does is one of these commands, so a developer can do it too. This file only parses the command
+//! line; each command has its module, and what several of them need is in [`workspace`], [`cache`], [`tools`] and
+//! [`toolchain`].
+
+mod build_ebpf;
+mod cache;
+mod rustc_shim;
+mod strip;
+mod toolchain;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "cert-recon's developer commands"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compile the eBPF program on stable Rust and write the object that the repository keeps
+    BuildEbpf(build_ebpf::Args),
+}
+
+fn main() -> ExitCode {
+    // Cargo starts this same program in rustc's place while it builds the eBPF crate: see the module for why.
+    if rustc_shim::is_wanted() {
+        return rustc_shim::run();
+    }
+    let result = match Cli::parse().command {
+        Command::BuildEbpf(args) => build_ebpf::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
