@@ -33,7 +33,7 @@ const CHECKED_IN: &str = "cert-recon-ebpf/cert-recon.bpf.o";
 pub(crate) struct Args {
     /// Build and compare with the object in the repository; write nothing, fail if they differ
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
