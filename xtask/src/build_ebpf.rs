@@ -2,8 +2,8 @@
 //!
 //! The object is checked in so that everyone else needs plain stable Rust only. That is safe because the same source
 //! gives the same bytes anywhere: `--check` builds again and compares. What could differ is taken away here: paths (by
-//! remapping), cargo's hashes of paths (by [`rustc_shim`](crate::rustc_shim)), the user's profile and flags (by
-//! setting all of them), debug information (by [`strip`](crate::strip)).
+//! remapping), cargo's hashes of paths (by [`rustc_shim`]), the user's profile and flags (by
+//! setting all of them), debug information (by [`strip`]).
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ const CHECKED_IN: &str = "cert-recon-ebpf/cert-recon.bpf.o";
 pub(crate) struct Args {
     /// Build and compare with the object in the repository; write nothing, fail if they differ
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -132,7 +132,7 @@ impl Build {
             rustflags.push(flag);
         }
 
-        let mut cargo = self.toolchain.cargo();
+        let mut cargo = self.toolchain.cargo()?;
         cargo.args([
             subcommand,
             "--locked",

@@ -6,10 +6,15 @@
 
 mod build_ebpf;
 mod cache;
+mod ci;
+mod licences;
+mod run;
 mod rustc_shim;
 mod strip;
+mod test;
 mod toolchain;
 mod tools;
+mod tree;
 mod workspace;
 
 use std::process::ExitCode;
@@ -31,6 +36,12 @@ struct Cli {
 enum Command {
     /// Compile the eBPF program on stable Rust and write the object that the repository keeps
     BuildEbpf(build_ebpf::Args),
+    /// Build cert-recon and run `cert-recon watch` as root
+    Run(run::Args),
+    /// Run all tests, those that need root included; installs what they need
+    Test(test::Args),
+    /// Run every other check: format, lints, documentation, licences, advisories, the eBPF object
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,13 +50,13 @@ fn main() -> ExitCode {
         return rustc_shim::run();
     }
     let result = match Cli::parse().command {
-        Command::BuildEbpf(args) => build_ebpf::run(&args),
+        Command::BuildEbpf(args) => build_ebpf::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => test::run(&args),
+        Command::Ci(args) => ci::run(&args),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

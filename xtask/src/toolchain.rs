@@ -27,6 +27,7 @@ const LIBRARY_VARIABLE: &str = "CERT_RECON_RUST_LIBRARY";
 pub(crate) struct Toolchain {
     /// Set as `RUSTUP_TOOLCHAIN` when the default rustc is another one.
     rustup_toolchain: Option<&'static str>,
+    sysroot: PathBuf,
     pub(crate) bpf_linker: PathBuf,
     /// The folder that holds `core/`, `std/` and `Cargo.lock`.
     pub(crate) library: PathBuf,
@@ -36,18 +37,27 @@ impl Toolchain {
     /// Finds each part; installs what can be installed.
     pub(crate) fn find_or_install() -> Result<Self> {
         let rustup_toolchain = rustup_toolchain()?;
-        let library = rust_library(rustup_toolchain)?;
+        let sysroot = PathBuf::from(tools::stdout_of(rustc(rustup_toolchain).args(["--print", "sysroot"]))?.trim());
+        let library = rust_library(rustup_toolchain, &sysroot)?;
         let bpf_linker = bpf_linker(rustup_toolchain)?;
         Ok(Self {
             rustup_toolchain,
+            sysroot,
             bpf_linker,
             library,
         })
     }
 
-    /// Cargo of the pinned release, in the workspace's root.
-    pub(crate) fn cargo(&self) -> Command {
-        cargo(self.rustup_toolchain)
+    /// Cargo of the pinned release, in the workspace's root; what it starts finds that release's LLVM first.
+    pub(crate) fn cargo(&self) -> Result<Command> {
+        // bpf-linker loads LLVM from here. rustup sets this for its default toolchain, others don't set it at all.
+        const VARIABLE: &str = "LD_LIBRARY_PATH";
+        let others = env::var_os(VARIABLE).unwrap_or_default();
+        let paths = env::join_paths([self.sysroot.join("lib")].into_iter().chain(env::split_paths(&others)))
+            .with_context(|| format!("{} can't be part of {VARIABLE}", self.sysroot.display()))?;
+        let mut command = cargo(self.rustup_toolchain);
+        command.env(VARIABLE, paths);
+        Ok(command)
     }
 }
 
@@ -137,8 +147,7 @@ fn bpf_linker(rustup_toolchain: Option<&str>) -> Result<PathBuf> {
 }
 
 /// The standard library's source: the folder that holds `core/`.
-fn rust_library(rustup_toolchain: Option<&str>) -> Result<PathBuf> {
-    let sysroot = PathBuf::from(tools::stdout_of(rustc(rustup_toolchain).args(["--print", "sysroot"]))?.trim());
+fn rust_library(rustup_toolchain: Option<&str>, sysroot: &Path) -> Result<PathBuf> {
     let in_sysroot = sysroot.join("lib/rustlib/src/rust/library");
     if let Some(named) = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()) {
         return named_library(named);

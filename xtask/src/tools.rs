@@ -2,9 +2,10 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fmt::Write,
-    os::unix::fs::PermissionsExt,
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -50,6 +51,105 @@ pub(crate) fn stdout_of(command: &mut Command) -> Result<String> {
         );
     }
     String::from_utf8(output.stdout).with_context(|| format!("reading what `{}` printed", shown(command)))
+}
+
+/// How this process can do what only root may.
+pub(crate) enum Root {
+    /// It is root.
+    Already,
+    /// Through this program.
+    Sudo(PathBuf),
+}
+
+impl Root {
+    /// Finds a way, or says why there is none. `what` completes "only root may ...".
+    pub(crate) fn find(what: &str) -> Result<Self> {
+        // The kernel gives a process's folder to its effective user.
+        let uid = fs::metadata("/proc/self")
+            .context("asking /proc/self for this process's user")?
+            .uid();
+        if uid == 0 {
+            return Ok(Self::Already);
+        }
+        match find("sudo") {
+            Some(sudo) => Ok(Self::Sudo(sudo)),
+            None => {
+                bail!(
+                    "only root may {what}: this is user {uid}, and there is no sudo: run this as root or install sudo"
+                )
+            }
+        }
+    }
+
+    /// The program, started as root, with these variables set.
+    pub(crate) fn command(&self, program: &Path, env: &[(String, OsString)]) -> Command {
+        match self {
+            Self::Already => {
+                let mut command = Command::new(program);
+                command.envs(env.iter().map(|(name, value)| (name, value)));
+                command
+            }
+            Self::Sudo(sudo) => {
+                let mut command = Command::new(sudo);
+                command.arg("--");
+                if !env.is_empty() {
+                    // sudo clears the environment; what it may keep is the administrator's choice.
+                    command.arg("env");
+                    for (name, value) in env {
+                        let mut setting = OsString::from(name);
+                        setting.push("=");
+                        setting.push(value);
+                        command.arg(setting);
+                    }
+                }
+                command.arg(program);
+                command
+            }
+        }
+    }
+}
+
+/// Something that must be installed: the command that shows that it is, Debian's package, and the reason.
+pub(crate) struct Need {
+    pub(crate) command: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Installs what is missing, after saying what and why; on a system without apt-get it only says so and fails.
+pub(crate) fn install_missing(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| find(need.command).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list: String = missing
+        .iter()
+        .map(|need| format!("  {} (Debian: {}): {}\n", need.command, need.package, need.reason))
+        .collect();
+    if find("apt-get").is_none() {
+        bail!("these programs are missing, and there is no apt-get to install them; please do:\n{list}");
+    }
+    let root = Root::find("install packages").with_context(|| format!("these programs are missing:\n{list}"))?;
+    eprint!("xtask: installing with apt-get:\n{list}");
+    let apt_get = |args: &[&str]| {
+        let env = [("DEBIAN_FRONTEND".to_owned(), OsString::from("noninteractive"))];
+        run(root.command(Path::new("apt-get"), &env).args(args).stdout(io::stderr()))
+    };
+    let mut install = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    install.extend(missing.iter().map(|need| need.package));
+    if apt_get(&install).is_err() {
+        eprintln!("xtask: trying again with fresh package lists");
+        apt_get(&["update", "--quiet"])?;
+        apt_get(&install)?;
+    }
+    match missing.iter().find(|need| find(need.command).is_none()) {
+        None => Ok(()),
+        Some(need) => bail!(
+            "package {} was installed, but there is still no {} in PATH",
+            need.package,
+            need.command
+        ),
+    }
 }
 
 /// The command as a person would type it, for messages only.

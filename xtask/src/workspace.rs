@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::tools;
+
 /// The cargo that started this program, so that one toolchain does everything.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
@@ -24,6 +26,33 @@ pub(crate) fn root() -> PathBuf {
     manifest_dir
         .parent()
         .map_or_else(|| manifest_dir.clone(), Path::to_path_buf)
+}
+
+/// Runs a cargo command that builds, and returns what it made: cargo's `compiler-artifact` messages.
+///
+/// The compiler's own messages go to stderr as usual.
+pub(crate) fn artifacts(command: &mut Command) -> Result<Vec<Value>> {
+    command.arg("--message-format=json-render-diagnostics");
+    let shown = tools::shown(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("starting `{shown}`"))?;
+    if !output.status.success() {
+        bail!("`{shown}` failed ({}): see its messages above", output.status);
+    }
+    let mut artifacts = Vec::new();
+    for line in output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let message: Value = serde_json::from_slice(line).with_context(|| format!("reading what `{shown}` printed"))?;
+        if message["reason"] == "compiler-artifact" {
+            artifacts.push(message);
+        }
+    }
+    Ok(artifacts)
 }
 
 /// What `cargo metadata` says. `--locked`: a `Cargo.lock` that lags behind is an error, never a silent change.

@@ -1,0 +1,45 @@
+//! `cargo xtask run -- ARGS`: builds cert-recon in release mode and becomes `cert-recon watch ARGS`, as root.
+
+use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    tools::{self, Root},
+    workspace,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Passed on to `cert-recon watch`, for example `-- --duration 60s --format json`
+    #[arg(last = true)]
+    args: Vec<OsString>,
+}
+
+/// Returns only if cert-recon can't be built or started: otherwise this process becomes it, so that Ctrl-C and the
+/// exit status are its own.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    // Before the build: who can't become root should not wait for it.
+    let root = Root::find("load an eBPF program")?;
+    let mut build = workspace::cargo();
+    build.args([
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "cert-recon-user",
+        "--bin",
+        "cert-recon",
+    ]);
+    let program = workspace::artifacts(&mut build)?
+        .iter()
+        .find(|artifact| artifact["target"]["name"] == "cert-recon")
+        .and_then(|artifact| artifact["executable"].as_str())
+        .map(PathBuf::from)
+        .context("cargo built cert-recon but named no executable")?;
+    let mut watch = root.command(&program, &[]);
+    watch.arg("watch").args(&args.args);
+    let shown = tools::shown(&watch);
+    eprintln!("xtask: {shown}");
+    Err(watch.exec()).with_context(|| format!("starting `{shown}`"))
+}
