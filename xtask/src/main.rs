@@ -15,6 +15,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod tree;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Run every other check: format, lints, documentation, licences, advisories, the eBPF object
     Ci(ci::Args),
+    /// Boot real kernels in QEMU and run the live tests in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Vm(args) => vm::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

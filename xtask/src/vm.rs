@@ -1,0 +1,318 @@
+//! `cargo xtask vm`: the live tests on real kernels.
+//!
+//! Distribution kernels boot in QEMU, in software, with a root file system in memory that holds nothing but init
+//! (`xtask/init`), `cert-recon`, the `live_*` test binaries and the programs that tests run. Nothing is installed into
+//! the guest, nothing of it is kept, and the host's kernel isn't involved: what passes here passes anywhere.
+
+mod apt;
+mod cpio;
+mod guest;
+mod kernels;
+mod qemu;
+mod report;
+mod table;
+mod tools;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use kernels::{Architecture, Cache, Image, KERNELS, Kernel};
+use report::{BOOT, Outcome, Verdict};
+use table::Column;
+
+/// How many lines of what a failed test wrote are shown; the log has them all.
+const SHOWN_LINES: usize = 60;
+
+/// Runs the live tests on real kernels in QEMU.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Kernels to test on: 5.10, 6.1, 6.12, newest [default: these four], 6.12-arm64
+    #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
+    kernels: Vec<String>,
+    /// Only tests whose `binary::test` contains this
+    #[arg(long = "test", value_name = "TEXT", value_delimiter = ',')]
+    tests: Vec<String>,
+    /// A shell in the guest, no tests
+    #[arg(long)]
+    shell: bool,
+    /// Lists kernels and tests, runs nothing
+    #[arg(long, conflicts_with = "shell")]
+    list: bool,
+    /// Tests the release build (default: a build with debug assertions)
+    #[arg(long)]
+    release: bool,
+    /// Looks for newer kernels than those in the cache
+    #[arg(long)]
+    refresh: bool,
+    /// Guests at a time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+    /// Seconds that one test may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    test_timeout: u64,
+    /// Seconds that a guest may take to boot
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    boot_timeout: u64,
+}
+
+/// Does what the arguments ask for.
+///
+/// # Errors
+///
+/// When a test fails, a kernel can't be had, or the machine lacks what it takes.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let chosen = choose(&args.kernels)?;
+    ensure!(
+        args.tests
+            .iter()
+            .all(|text| !text.is_empty() && !text.contains(char::is_whitespace)),
+        "the name of a test has no spaces and isn't empty"
+    );
+    if args.list {
+        return list(args);
+    }
+    let mut emulators: Vec<_> = chosen.iter().map(|kernel| kernel.architecture.emulator()).collect();
+    emulators.dedup_by_key(|tool| tool.program);
+    tools::require(&emulators)?;
+
+    let mut columns = Vec::new();
+    let mut guests = Vec::new();
+    {
+        let cache = Cache::open()?;
+        for kernel in chosen {
+            match cache.fetch(kernel, args.refresh) {
+                Ok(image) => guests.push((kernel, image)),
+                Err(error) => {
+                    eprintln!("vm: kernel {} can't be had: {error:#}", kernel.name);
+                    columns.push(unavailable(kernel));
+                }
+            }
+        }
+    }
+    let started = Instant::now();
+    let binaries = guest::build(args.release)?;
+    let root = guest::root_file_system(&binaries)?;
+    eprintln!(
+        "vm: guest of {} MiB with {} live test binaries, made in {:.1} s",
+        root.len() >> 20,
+        binaries.tests.len(),
+        started.elapsed().as_secs_f64()
+    );
+    let work = Work {
+        args,
+        root,
+        folder: work_folder()?,
+    };
+    if args.shell {
+        let [(kernel, image)] = guests.as_slice() else {
+            bail!("--shell takes one kernel: add --kernel NAME")
+        };
+        let root = work.initramfs(kernel, image)?;
+        return qemu::shell(&work.order(kernel, image, &root, None, Path::new("/dev/null")));
+    }
+    columns.extend(work.run_all(guests)?);
+    columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel.starts_with(kernel.name)));
+    println!("\n{}", table::render(&columns));
+    let (_, failed, _) = table::count(&columns);
+    if failed > 0 {
+        bail!(
+            "{failed} failed; all that the guests said is in {}",
+            work.folder.display()
+        );
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {
+    if names.is_empty() {
+        return Ok(KERNELS
+            .iter()
+            .filter(|kernel| kernel.architecture == Architecture::X86_64)
+            .collect());
+    }
+    let known = || KERNELS.iter().map(|kernel| kernel.name).collect::<Vec<_>>().join(", ");
+    names
+        .iter()
+        .map(|name| {
+            kernels::by_name(name).with_context(|| format!("no kernel is called {name}; there are {}", known()))
+        })
+        .collect()
+}
+
+fn list(args: &Args) -> Result<()> {
+    let cache = Cache::open()?;
+    for kernel in &KERNELS {
+        let state = cache
+            .get(kernel)
+            .map_or_else(|| "not fetched yet".to_owned(), |image| image.package);
+        println!("{:10}  {state} ({})", kernel.name, kernel.why);
+    }
+    for (binary, file) in guest::build(args.release)?.tests {
+        for line in tools::output_of(Command::new(file).args(["--list", "--format=terse"]))?.lines() {
+            if let Some(test) = line.strip_suffix(": test") {
+                println!("{binary}::{test}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unavailable(kernel: &Kernel) -> Column {
+    let verdict = Verdict::Failed("the kernel can't be had (see above)".to_owned());
+    let outcome = Outcome {
+        test: BOOT.to_owned(),
+        verdict,
+        took: Duration::ZERO,
+        output: Vec::new(),
+    };
+    Column {
+        kernel: kernel.name.to_owned(),
+        outcomes: vec![outcome],
+    }
+}
+
+/// Where archives and logs of this run go: beside the build.
+fn work_folder() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .parent()
+                .expect("xtask is in the workspace")
+                .join("target")
+        },
+        PathBuf::from,
+    );
+    let folder = target.join("vm/boots");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// What all guests of a run share.
+struct Work<'a> {
+    args: &'a Args,
+    root: Vec<u8>,
+    folder: PathBuf,
+}
+
+impl Work<'_> {
+    /// Runs the tests on all kernels, some at a time.
+    fn run_all(&self, guests: Vec<(&'static Kernel, Image)>) -> Result<Vec<Column>> {
+        let queue = Mutex::new(VecDeque::from(guests));
+        let next = || queue.lock().expect("no thread panics here").pop_front();
+        let worker = || -> Result<Vec<Column>> {
+            let mut columns = Vec::new();
+            while let Some((kernel, image)) = next() {
+                columns.push(
+                    self.run_on(kernel, &image)
+                        .with_context(|| format!("kernel {}", kernel.name))?,
+                );
+            }
+            Ok(columns)
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.args.jobs).map(|_| scope.spawn(worker)).collect();
+            let mut columns = Vec::new();
+            for worker in workers {
+                columns.extend(worker.join().expect("a worker doesn't panic")?);
+            }
+            Ok(columns)
+        })
+    }
+
+    /// Runs the tests on one kernel. A guest that dies in a test is booted again for the tests after it.
+    fn run_on(&self, kernel: &Kernel, image: &Image) -> Result<Column> {
+        let root = self.initramfs(kernel, image)?;
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut after: Option<String> = None;
+        for boot in 1.. {
+            let log = self.folder.join(format!("{}-{boot}.log", kernel.name));
+            let order = self.order(kernel, image, &root, after.as_deref(), &log);
+            let boot = qemu::run(&order, &mut |outcome| show(kernel, outcome, &log))?;
+            println!(
+                "{:10}  {} ({}): booted in {:.1} s, {:.1} s in all",
+                kernel.name,
+                boot.release.as_deref().unwrap_or("no kernel"),
+                image.package,
+                boot.booted.unwrap_or_default().as_secs_f64(),
+                boot.total.as_secs_f64()
+            );
+            for outcome in boot.closed.outcomes {
+                let again = outcome.test == BOOT && outcomes.iter().any(|outcome| outcome.test == BOOT);
+                if !again || matches!(outcome.verdict, Verdict::Failed(_)) {
+                    outcomes.push(outcome);
+                }
+            }
+            after = boot.closed.resume_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Column {
+            kernel: kernel.name.to_owned(),
+            outcomes,
+        })
+    }
+
+    fn initramfs(&self, kernel: &Kernel, image: &Image) -> Result<PathBuf> {
+        let file = self.folder.join(format!("{}.cpio", kernel.name));
+        let mut content = self.root.clone();
+        content.extend(guest::modules_of(image)?);
+        fs::write(&file, content).with_context(|| format!("writing {}", file.display()))?;
+        Ok(file)
+    }
+
+    fn order<'b>(
+        &'b self,
+        kernel: &Kernel,
+        image: &'b Image,
+        root: &'b Path,
+        after: Option<&'b str>,
+        log: &'b Path,
+    ) -> qemu::Order<'b> {
+        qemu::Order {
+            architecture: kernel.architecture,
+            image,
+            root,
+            filters: &self.args.tests,
+            after,
+            test_timeout: Duration::from_secs(self.args.test_timeout),
+            boot_timeout: Duration::from_secs(self.args.boot_timeout),
+            log,
+        }
+    }
+}
+
+/// Says what came of a test, and if it failed, all that led to it.
+fn show(kernel: &Kernel, outcome: &Outcome, log: &Path) {
+    if outcome.test == BOOT && outcome.verdict == Verdict::Passed {
+        // Its times are printed when the guest is gone.
+        return;
+    }
+    let seconds = outcome.took.as_secs_f64();
+    let mut text = format!("{:10}  {} ... ", kernel.name, outcome.test);
+    match &outcome.verdict {
+        Verdict::Passed => text.push_str(&format!("ok ({seconds:.1} s)")),
+        Verdict::Skipped(reason) => text.push_str(&format!("skipped: {reason}")),
+        Verdict::Failed(reason) => {
+            text.push_str(&format!("FAILED: {reason}"));
+            let hidden = outcome.output.len().saturating_sub(SHOWN_LINES);
+            if hidden > 0 {
+                text.push_str(&format!(
+                    "\n    | ({hidden} lines before these are in {})",
+                    log.display()
+                ));
+            }
+            for line in &outcome.output[hidden..] {
+                text.push_str(&format!("\n    | {line}"));
+            }
+        }
+    }
+    println!("{text}");
+}

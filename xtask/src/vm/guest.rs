@@ -1,0 +1,434 @@
+//! What the guest is made of: our binaries, built static, and the host's own programs that tests run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::cpio::Archive;
+use super::kernels::Image;
+use super::tools::{Tool, find, output_of, require};
+
+/// Programs of the host that the guest gets, with the libraries that they need. One line for each reason.
+const PROGRAMS: [Tool; 29] = [
+    // /sbin/ip for the loopback device, and every command of daily life that is not below.
+    Tool {
+        program: "busybox",
+        package: "busybox-static",
+    },
+    // Shells: `sh -c`, scripts with a `#!` line, `exec -a`, builtins that exec nothing.
+    Tool {
+        program: "sh",
+        package: "dash",
+    },
+    Tool {
+        program: "bash",
+        package: "bash",
+    },
+    // What cert-recon looks for: clients and certificate tools. They fail quickly, as there is no network.
+    Tool {
+        program: "curl",
+        package: "curl",
+    },
+    Tool {
+        program: "wget",
+        package: "wget",
+    },
+    Tool {
+        program: "openssl",
+        package: "openssl",
+    },
+    // An interpreter whose name is a link (`python3` -> `python3.N`).
+    Tool {
+        program: "python3",
+        package: "python3-minimal",
+    },
+    // Programs that exec another one: cert-recon looks through them.
+    Tool {
+        program: "env",
+        package: "coreutils",
+    },
+    Tool {
+        program: "nice",
+        package: "coreutils",
+    },
+    Tool {
+        program: "nohup",
+        package: "coreutils",
+    },
+    Tool {
+        program: "stdbuf",
+        package: "coreutils",
+    },
+    Tool {
+        program: "timeout",
+        package: "coreutils",
+    },
+    Tool {
+        program: "chroot",
+        package: "coreutils",
+    },
+    Tool {
+        program: "setsid",
+        package: "util-linux",
+    },
+    Tool {
+        program: "xargs",
+        package: "findutils",
+    },
+    Tool {
+        program: "strace",
+        package: "strace",
+    },
+    // Other users, capabilities and namespaces.
+    Tool {
+        program: "setpriv",
+        package: "util-linux",
+    },
+    Tool {
+        program: "unshare",
+        package: "util-linux",
+    },
+    Tool {
+        program: "nsenter",
+        package: "util-linux",
+    },
+    // Harmless programs with an executable of their own (busybox's are all the same file).
+    Tool {
+        program: "cat",
+        package: "coreutils",
+    },
+    Tool {
+        program: "cp",
+        package: "coreutils",
+    },
+    Tool {
+        program: "echo",
+        package: "coreutils",
+    },
+    Tool {
+        program: "false",
+        package: "coreutils",
+    },
+    Tool {
+        program: "id",
+        package: "coreutils",
+    },
+    Tool {
+        program: "ls",
+        package: "coreutils",
+    },
+    Tool {
+        program: "mkdir",
+        package: "coreutils",
+    },
+    Tool {
+        program: "printf",
+        package: "coreutils",
+    },
+    Tool {
+        program: "sleep",
+        package: "coreutils",
+    },
+    Tool {
+        program: "true",
+        package: "coreutils",
+    },
+];
+
+/// Files that those programs open by name; left out where the host has none.
+const FILES: [&str; 3] = [
+    // openssl complains without its configuration.
+    "/etc/ssl/openssl.cnf",
+    "/usr/lib/ssl/openssl.cnf",
+    // stdbuf preloads it.
+    "/usr/libexec/coreutils/libstdbuf.so",
+];
+
+/// Prints the modules of Python that it loads at its start, those for `-m`, and what they were compiled to.
+const PYTHON_MODULES: &str = "\
+import runpy, importlib.util, pkgutil, sys
+for module in list(sys.modules.values()):
+    for name in '__file__', '__cached__':
+        print(getattr(module, name, None) or '')
+";
+
+/// Kernel modules that the guest loads. overlay: the file system of containers.
+const MODULES: [&str; 1] = ["overlay"];
+
+const ETC: [(&str, &str); 6] = [
+    (
+        "passwd",
+        "root:x:0:0:root:/tmp:/bin/bash\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\ntester:x:1000:1000:Tester:/tmp:/bin/bash\n",
+    ),
+    ("group", "root:x:0:\nnogroup:x:65534:\ntester:x:1000:\n"),
+    ("hostname", "cert-recon-vm\n"),
+    ("hosts", "127.0.0.1 localhost cert-recon-vm\n::1 localhost\n"),
+    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    (
+        "os-release",
+        "ID=cert-recon-vm\nPRETTY_NAME=\"cert-recon test guest\"\n",
+    ),
+];
+
+/// Our binaries, static.
+pub(super) struct Binaries {
+    init: PathBuf,
+    monitor: PathBuf,
+    /// Name and file of each live test binary.
+    pub(super) tests: Vec<(String, PathBuf)>,
+}
+
+/// Builds init, `cert-recon` and the `live_*` tests for x86_64.
+///
+/// They get a target folder of their own: static linking is a compiler flag, and the developer's next plain
+/// `cargo build` must not start from nothing because of it.
+pub(super) fn build(release: bool) -> Result<Binaries> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let metadata = output_of(cargo().args(["metadata", "--no-deps", "--format-version=1", "--offline"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
+    let target_folder = Path::new(metadata["target_directory"].as_str().context("no target_directory")?).join("vm");
+    let names = live_tests(&metadata);
+
+    let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
+    flags.push(" -C target-feature=+crt-static");
+    let build = |arguments: &[&str]| -> Result<BTreeMap<String, PathBuf>> {
+        let mut command = cargo();
+        command
+            .args(arguments)
+            .args(["--target", TARGET, "--message-format=json-render-diagnostics"]);
+        command.arg("--target-dir").arg(&target_folder);
+        if release {
+            command.arg("--release");
+        }
+        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", &flags);
+        // The emulated processor is slow, and what it runs has to go through its memory first.
+        command
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+        let done = command.stderr(Stdio::inherit()).output().context("running cargo")?;
+        ensure!(done.status.success(), "cargo {}: {}", arguments.join(" "), done.status);
+        Ok(executables(&String::from_utf8_lossy(&done.stdout)))
+    };
+    // One at a time: built together, each would get the union of all features of their dependencies.
+    let program = |package: &str, name: &str| -> Result<PathBuf> {
+        let mut built = build(&["build", "--package", package, "--bin", name])?;
+        built.remove(name).with_context(|| format!("cargo built no {name}"))
+    };
+    let init = program("cert-recon-guest-init", "cert-recon-guest-init")?;
+    let monitor = program("cert-recon-user", "cert-recon")?;
+    let mut tests = Vec::new();
+    if !names.is_empty() {
+        let wanted: Vec<String> = names.iter().map(|name| format!("--test={name}")).collect();
+        let mut arguments = vec!["test", "--no-run", "--package=cert-recon-user"];
+        arguments.extend(wanted.iter().map(String::as_str));
+        let built = build(&arguments)?;
+        tests.extend(built.into_iter().filter(|(name, _)| names.contains(name)));
+        ensure!(tests.len() == names.len(), "cargo built only these tests: {tests:?}");
+    }
+    Ok(Binaries { init, monitor, tests })
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("xtask is a folder of the workspace"),
+    );
+    command
+}
+
+/// The names of the live test binaries.
+fn live_tests(metadata: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let package = list(&metadata["packages"])
+        .into_iter()
+        .find(|package| package["name"] == "cert-recon-user");
+    let targets = package.map(|package| list(&package["targets"])).unwrap_or_default();
+    let live = targets
+        .iter()
+        .filter(|target| list(&target["kind"]).iter().any(|kind| kind == "test"));
+    let names = live.filter_map(|target| target["name"].as_str());
+    names
+        .filter(|name| name.starts_with("live_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The executables in cargo's JSON messages, by the name of their target.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages
+        .filter_map(|message| {
+            let executable = message["executable"].as_str()?;
+            Some((
+                message["target"]["name"].as_str()?.to_owned(),
+                PathBuf::from(executable),
+            ))
+        })
+        .collect()
+}
+
+/// The part of the first root file system that is the same for every kernel.
+pub(super) fn root_file_system(binaries: &Binaries) -> Result<Vec<u8>> {
+    require(&PROGRAMS)?;
+    let mut archive = Archive::with_merged_usr();
+    // The kernel opens it before init can mount anything.
+    archive.device(Path::new("/dev/console"), 0o600, (5, 1));
+    let folders = [
+        ("/proc", 0o555),
+        ("/sys", 0o555),
+        ("/run", 0o755),
+        ("/tmp", 0o1777),
+        ("/root", 0o700),
+        ("/var/log", 0o755),
+    ];
+    for (folder, mode) in folders {
+        archive.folder(Path::new(folder), mode);
+    }
+    for (name, content) in ETC {
+        archive.file(&Path::new("/etc").join(name), 0o644, content.as_bytes());
+    }
+    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+    archive.file(Path::new("/init"), 0o755, &read(&binaries.init)?);
+    archive.file(Path::new("/bin/cert-recon"), 0o755, &read(&binaries.monitor)?);
+    for (name, file) in &binaries.tests {
+        archive.file(&Path::new("/tests").join(name), 0o755, &read(file)?);
+    }
+    for tool in &PROGRAMS {
+        let path = find(tool.program).with_context(|| format!("{} is gone", tool.program))?;
+        host_file(&mut archive, &path)?;
+    }
+    for file in FILES.iter().map(Path::new).filter(|file| file.exists()) {
+        host_file(&mut archive, file)?;
+    }
+    let python = find("python3").context("python3 is gone")?;
+    let modules = output_of(Command::new(python).args(["-I", "-c", PYTHON_MODULES]))?;
+    for module in modules
+        .lines()
+        .map(Path::new)
+        .filter(|path| path.is_absolute() && path.exists())
+    {
+        host_file(&mut archive, module)?;
+    }
+    let busybox = find("busybox").context("busybox is gone")?;
+    for applet in output_of(Command::new(busybox).arg("--list"))?.lines() {
+        let (inside, in_sbin) = (Path::new("/bin").join(applet), Path::new("/sbin").join(applet));
+        if !archive.contains(&in_sbin) {
+            archive.link(&inside, Path::new("busybox"));
+        }
+    }
+    Ok(archive.finish())
+}
+
+/// The part that belongs to one kernel.
+pub(super) fn modules_of(image: &Image) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    for (name, content) in image.modules(&MODULES)? {
+        archive.file(&Path::new("/modules").join(name), 0o644, &content);
+    }
+    Ok(archive.finish())
+}
+
+/// Copies a file of the host to the same place, with what its links lead to and the libraries that it needs.
+fn host_file(archive: &mut Archive, path: &Path) -> Result<()> {
+    if archive.contains(path) {
+        return Ok(());
+    }
+    let about = || format!("copying {} into the guest", path.display());
+    let metadata = path.symlink_metadata().with_context(about)?;
+    if metadata.is_symlink() {
+        let target = fs::read_link(path).with_context(about)?;
+        archive.link(path, &target);
+        return host_file(archive, &path.parent().unwrap_or(Path::new("/")).join(target));
+    }
+    let content = fs::read(path).with_context(about)?;
+    let is_elf = content.starts_with(b"\x7fELF");
+    archive.dated_file(path, metadata.permissions().mode() & 0o7777, metadata.mtime(), &content);
+    if is_elf {
+        for library in libraries(path)? {
+            host_file(archive, &library)?;
+        }
+    }
+    Ok(())
+}
+
+/// The shared libraries of an executable, its loader included.
+fn libraries(path: &Path) -> Result<Vec<PathBuf>> {
+    let done = Command::new("ldd")
+        .arg(path)
+        .env("LC_ALL", "C")
+        .output()
+        .context("running ldd")?;
+    // ldd fails on a static executable, and says so.
+    let text = String::from_utf8_lossy(&done.stdout);
+    parse_ldd(&text).with_context(|| format!("ldd {}:\n{text}", path.display()))
+}
+
+fn parse_ldd(text: &str) -> Result<Vec<PathBuf>> {
+    let mut libraries = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let place = line.split_once(" => ").map_or(line, |(_, place)| place);
+        if place == "not found" {
+            bail!("a library is missing: {line}");
+        }
+        // The vDSO has no path, a static executable no libraries.
+        if place.starts_with('/') {
+            libraries.push(PathBuf::from(place.split(" (0x").next().unwrap_or(place)));
+        }
+    }
+    Ok(libraries)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{PathBuf, executables, live_tests, parse_ldd};
+
+    #[test]
+    fn libraries_and_the_loader_but_not_the_vdso() {
+        let text = "\tlinux-vdso.so.1 (0x00007f9d1444c000)\n\tlibz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f9d14327000)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f9d1444e000)\n";
+        let expected = ["/lib/x86_64-linux-gnu/libz.so.1", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        assert_eq!(parse_ldd(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_static_executable_has_none_and_a_missing_one_is_an_error() {
+        assert!(parse_ldd("\tstatically linked\n").unwrap().is_empty());
+        assert!(parse_ldd("\tlibfoo.so.1 => not found\n").is_err());
+    }
+
+    #[test]
+    fn only_live_tests_of_the_user_crate() {
+        let target = |name: &str, kind: &str| json!({"name": name, "kind": [kind]});
+        let metadata = json!({"packages": [
+            {"name": "xtask", "targets": [target("live_no", "test")]},
+            {"name": "cert-recon-user", "targets": [target("cert_recon", "lib"), target("live_exec", "test"),
+                target("rules", "test"), target("live_bench", "bench")]},
+        ]});
+        assert_eq!(live_tests(&metadata), ["live_exec"]);
+    }
+
+    #[test]
+    fn executables_are_found_among_cargo_s_messages() {
+        let text = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"libc\"},\"executable\":null}\n\
+                    {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"live_a\"},\"executable\":\"/t/live_a-1\"}\n\
+                    {\"reason\":\"build-finished\",\"success\":true}\n";
+        let found = executables(text);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("live_a".to_owned(), PathBuf::from("/t/live_a-1"))]
+        );
+    }
+}

@@ -1,0 +1,264 @@
+//! The kernels that are tested: which, where they come from, and the cache that keeps them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::apt::{Apt, Mirrors, Suite};
+use super::tools::{Tool, require};
+
+/// The machine that a kernel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Architecture {
+    X86_64,
+    Aarch64,
+}
+
+impl Architecture {
+    /// Debian's name.
+    fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+}
+
+/// A kernel to test on.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    /// What `--kernel` calls it.
+    pub(super) name: &'static str,
+    pub(super) architecture: Architecture,
+    suite: Suite,
+    pub(super) why: &'static str,
+}
+
+/// Debian's cloud kernels: they have everything that a virtual machine needs built in, and nothing else.
+pub(super) const KERNELS: [Kernel; 5] = [
+    Kernel {
+        name: "5.10",
+        architecture: Architecture::X86_64,
+        suite: Suite {
+            main: "bullseye",
+            security: Some("bullseye-security"),
+        },
+        why: "the oldest that cert-recon supports; locked memory is still limited by RLIMIT_MEMLOCK",
+    },
+    Kernel {
+        name: "6.1",
+        architecture: Architecture::X86_64,
+        suite: Suite {
+            main: "bookworm",
+            security: Some("bookworm-security"),
+        },
+        why: "Debian 12",
+    },
+    Kernel {
+        name: "6.12",
+        architecture: Architecture::X86_64,
+        suite: Suite {
+            main: "trixie",
+            security: Some("trixie-security"),
+        },
+        why: "Debian 13",
+    },
+    Kernel {
+        name: "newest",
+        architecture: Architecture::X86_64,
+        suite: Suite {
+            main: "trixie-backports",
+            security: None,
+        },
+        why: "what distributions ship next",
+    },
+    Kernel {
+        name: "6.12-arm64",
+        architecture: Architecture::Aarch64,
+        suite: Suite {
+            main: "trixie",
+            security: Some("trixie-security"),
+        },
+        why: "Debian 13 on arm64; takes a cross compiler",
+    },
+];
+
+/// The kernel of this name.
+pub(super) fn by_name(name: &str) -> Option<&'static Kernel> {
+    KERNELS.iter().find(|kernel| kernel.name == name)
+}
+
+/// A kernel that is at hand.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// What QEMU boots.
+    pub(super) file: PathBuf,
+    /// `package version`
+    pub(super) package: String,
+    /// Everything that was unpacked with it, modules included.
+    folder: PathBuf,
+}
+
+impl Image {
+    /// The modules of these names that the kernel has as files (and not built in), uncompressed.
+    pub(super) fn modules(&self, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for lib in ["lib/modules", "usr/lib/modules"] {
+            find_files(&self.folder.join(lib), &mut |path| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let Some((stem, compression)) = name.split_once(".ko") else {
+                    return Ok(());
+                };
+                let Some(order) = names.iter().position(|wanted| *wanted == stem) else {
+                    return Ok(());
+                };
+                let content = match compression {
+                    "" => fs::read(path)?,
+                    ".xz" => {
+                        require(&[Tool {
+                            program: "xz",
+                            package: "xz-utils",
+                        }])?;
+                        let done = Command::new("xz").arg("-dc").arg(path).output()?;
+                        ensure!(done.status.success(), "xz -dc {}: {}", path.display(), done.status);
+                        done.stdout
+                    }
+                    other => bail!("{}: no way to decompress {other}", path.display()),
+                };
+                found.push((format!("{order:02}-{stem}.ko"), content));
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// The folder of unpacked kernels.
+pub(super) struct Cache {
+    folder: PathBuf,
+    /// Held while this exists: two runs at once must not unpack into the same folder.
+    _lock: File,
+}
+
+impl Cache {
+    /// Opens `${XDG_CACHE_HOME:-$HOME/.cache}/cert-recon/kernels`, waiting for another run that fills it.
+    pub(super) fn open() -> Result<Self> {
+        let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
+            Some(folder) => PathBuf::from(folder),
+            None => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
+                .join(".cache"),
+        };
+        let folder = base.join("cert-recon/kernels");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let lock = File::create(folder.join("lock"))?;
+        lock.lock().with_context(|| format!("locking {}", folder.display()))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// The kernel, if an earlier run has fetched it.
+    pub(super) fn get(&self, kernel: &Kernel) -> Option<Image> {
+        let folder = self.folder.join(kernel.name);
+        let package = fs::read_to_string(folder.join("package")).ok()?;
+        let root = folder.join("root");
+        let mut file = None;
+        for place in ["boot", "usr/lib/modules", "lib/modules"] {
+            let mut look = |path: &Path| {
+                if path
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
+                {
+                    file = Some(path.to_owned());
+                }
+                Ok(())
+            };
+            find_files(&root.join(place), &mut look).ok()?;
+        }
+        Some(Image {
+            file: file?,
+            package: package.trim().to_owned(),
+            folder: root,
+        })
+    }
+
+    /// The kernel, from the cache or, if it isn't there or `refresh` is asked for, from a Debian mirror.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be had, with what was tried.
+    pub(super) fn fetch(&self, kernel: &Kernel, refresh: bool) -> Result<Image> {
+        if !refresh && let Some(image) = self.get(kernel) {
+            return Ok(image);
+        }
+        require(&[
+            Tool {
+                program: "apt-get",
+                package: "apt",
+            },
+            Tool {
+                program: "dpkg",
+                package: "dpkg",
+            },
+        ])?;
+        eprintln!(
+            "vm: fetching kernel {} from Debian's {}",
+            kernel.name, kernel.suite.main
+        );
+        let scratch = self.folder.join(format!("{}.new", kernel.name));
+        remove(&scratch)?;
+        let mirrors = Mirrors::of_this_machine()?;
+        let architecture = kernel.architecture.debian();
+        let apt = Apt::update(&scratch.join("apt"), &mirrors, &kernel.suite, architecture)?;
+
+        // The metapackage names the image; since 6.19 the image is a package that only names others.
+        let meta = apt.package(&format!("linux-image-cloud-{architecture}"))?;
+        let named = |package: &super::apt::Package, prefix: &str| {
+            package.depends.iter().find(|name| name.starts_with(prefix)).cloned()
+        };
+        let image = named(&meta, "linux-image-").with_context(|| format!("{} names no image", meta.name))?;
+        let image = apt.package(&image)?;
+        let parts: Vec<String> = ["linux-binary-", "linux-modules-"]
+            .iter()
+            .filter_map(|part| named(&image, part))
+            .collect();
+        let packages: Vec<&str> = if parts.is_empty() {
+            vec![&image.name]
+        } else {
+            parts.iter().map(String::as_str).collect()
+        };
+        apt.unpack(&packages, &scratch.join("root"))?;
+
+        fs::write(scratch.join("package"), format!("{} {}\n", image.name, image.version))?;
+        remove(&scratch.join("apt"))?;
+        let place = self.folder.join(kernel.name);
+        remove(&place)?;
+        fs::rename(&scratch, &place)
+            .with_context(|| format!("renaming {} to {}", scratch.display(), place.display()))?;
+        self.get(kernel)
+            .with_context(|| format!("there is no vmlinuz in {}", packages.join(", ")))
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Calls `visit` for every file below a folder, links not followed. A folder that isn't there has none.
+fn find_files(folder: &Path, visit: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            find_files(&entry.path(), visit)?;
+        } else if kind.is_file() {
+            visit(&entry.path())?;
+        }
+    }
+    Ok(())
+}
