@@ -22,12 +22,12 @@ mod argv;
 mod emit;
 mod kernel;
 mod maps;
+mod note;
 mod path;
 mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use aya_log_ebpf::debug;
-use cert_recon_common::{CUT_NO_SPACE, Head, program};
+use cert_recon_common::{CUT_NO_SPACE, program};
 
 use crate::{
     maps::{PROGRAMS, Scratch, count, scratch},
@@ -99,11 +99,7 @@ pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
     if let Err(reason) = argv::send_chunks(s) {
         emit::cut(s, reason);
-        let Head { pid, argv_len, .. } = s.head;
-        debug!(
-            &ctx,
-            "argv of process {} cut at {} of {} bytes (reason {})", pid, s.argv_sent, argv_len, reason
-        );
+        note::cut(&ctx, s, reason);
     }
     0
 }
@@ -113,7 +109,7 @@ pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
 pub fn note_loss(ctx: RawTracePointContext) -> i32 {
     count(|c| c.lost += 1);
     let Some(s) = scratch() else { return 0 };
-    debug!(&ctx, "exec of process {} lost: the ring buffer has no room", s.head.pid);
+    note::loss(&ctx, s);
     0
 }
 
