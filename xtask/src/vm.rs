@@ -14,7 +14,7 @@ mod table;
 mod tools;
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use kernels::{Architecture, Cache, Image, KERNELS, Kernel};
+use kernels::{Cache, Image, KERNELS, Kernel};
 use report::{BOOT, Outcome, Verdict};
 use table::Column;
 
@@ -33,7 +33,7 @@ const SHOWN_LINES: usize = 60;
 /// Runs the live tests on real kernels in QEMU.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Kernels to test on: 5.10, 6.1, 6.12, newest [default: these four], 6.12-arm64
+    /// Kernels to test on: 5.10, 6.1, 6.12, newest [default: all]
     #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
     kernels: Vec<String>,
     /// Only tests whose `binary::test` contains this
@@ -78,9 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.list {
         return list(args);
     }
-    let mut emulators: Vec<_> = chosen.iter().map(|kernel| kernel.architecture.emulator()).collect();
-    emulators.dedup_by_key(|tool| tool.program);
-    tools::require(&emulators)?;
+    tools::require(&[qemu::EMULATOR])?;
 
     let mut columns = Vec::new();
     let mut guests = Vec::new();
@@ -105,20 +103,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         binaries.tests.len(),
         started.elapsed().as_secs_f64()
     );
+    let folder = binaries.folder.join("boots");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock().with_context(|| format!("locking {}", folder.display()))?;
     let work = Work {
         args,
         root,
-        folder: work_folder()?,
+        folder,
+        _lock: lock,
     };
     if args.shell {
         let [(kernel, image)] = guests.as_slice() else {
             bail!("--shell takes one kernel: add --kernel NAME")
         };
         let root = work.initramfs(kernel, image)?;
-        return qemu::shell(&work.order(kernel, image, &root, None, Path::new("/dev/null")));
+        return qemu::shell(&work.order(image, &root, None, Path::new("/dev/null")));
     }
     columns.extend(work.run_all(guests)?);
-    columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel.starts_with(kernel.name)));
+    columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel == kernel.name));
     println!("\n{}", table::render(&columns));
     let (_, failed, _) = table::count(&columns);
     if failed > 0 {
@@ -127,15 +130,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             work.folder.display()
         );
     }
+    let ran = columns
+        .iter()
+        .flat_map(|column| &column.outcomes)
+        .any(|outcome| outcome.test != BOOT);
+    ensure!(
+        ran || args.tests.is_empty(),
+        "no test has {} in its name; see --list",
+        args.tests.join(" or ")
+    );
     Ok(())
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {
     if names.is_empty() {
-        return Ok(KERNELS
-            .iter()
-            .filter(|kernel| kernel.architecture == Architecture::X86_64)
-            .collect());
+        return Ok(KERNELS.iter().collect());
     }
     let known = || KERNELS.iter().map(|kernel| kernel.name).collect::<Vec<_>>().join(", ");
     names
@@ -178,27 +187,14 @@ fn unavailable(kernel: &Kernel) -> Column {
     }
 }
 
-/// Where archives and logs of this run go: beside the build.
-fn work_folder() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .parent()
-                .expect("xtask is in the workspace")
-                .join("target")
-        },
-        PathBuf::from,
-    );
-    let folder = target.join("vm/boots");
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    Ok(folder)
-}
-
 /// What all guests of a run share.
 struct Work<'a> {
     args: &'a Args,
     root: Vec<u8>,
+    /// Archives and logs, beside the build.
     folder: PathBuf,
+    /// Held while this exists: two runs at once would write to the same archives and logs.
+    _lock: File,
 }
 
 impl Work<'_> {
@@ -233,7 +229,7 @@ impl Work<'_> {
         let mut after: Option<String> = None;
         for boot in 1.. {
             let log = self.folder.join(format!("{}-{boot}.log", kernel.name));
-            let order = self.order(kernel, image, &root, after.as_deref(), &log);
+            let order = self.order(image, &root, after.as_deref(), &log);
             let boot = qemu::run(&order, &mut |outcome| show(kernel, outcome, &log))?;
             println!(
                 "{:10}  {} ({}): booted in {:.1} s, {:.1} s in all",
@@ -268,16 +264,8 @@ impl Work<'_> {
         Ok(file)
     }
 
-    fn order<'b>(
-        &'b self,
-        kernel: &Kernel,
-        image: &'b Image,
-        root: &'b Path,
-        after: Option<&'b str>,
-        log: &'b Path,
-    ) -> qemu::Order<'b> {
+    fn order<'b>(&'b self, image: &'b Image, root: &'b Path, after: Option<&'b str>, log: &'b Path) -> qemu::Order<'b> {
         qemu::Order {
-            architecture: kernel.architecture,
             image,
             root,
             filters: &self.args.tests,

@@ -71,7 +71,8 @@ impl Report {
 
     fn line(&self, text: &[u8]) {
         let mut line = b"@vm ".to_vec();
-        line.extend_from_slice(text);
+        // What a process is called may have line ends in it.
+        line.extend(text.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }));
         line.push(b'\n');
         let mut file = self.0.lock().expect("no thread panics while it reports");
         // Nobody is left to tell when the way to the host is broken; the host misses `done` and says so.

@@ -178,6 +178,8 @@ const ETC: [(&str, &str); 6] = [
 
 /// Our binaries, static.
 pub(super) struct Binaries {
+    /// The target folder that they were built in.
+    pub(super) folder: PathBuf,
     init: PathBuf,
     monitor: PathBuf,
     /// Name and file of each live test binary.
@@ -232,7 +234,12 @@ pub(super) fn build(release: bool) -> Result<Binaries> {
         tests.extend(built.into_iter().filter(|(name, _)| names.contains(name)));
         ensure!(tests.len() == names.len(), "cargo built only these tests: {tests:?}");
     }
-    Ok(Binaries { init, monitor, tests })
+    Ok(Binaries {
+        folder: target_folder,
+        init,
+        monitor,
+        tests,
+    })
 }
 
 fn cargo() -> Command {
