@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use object::{Object as _, ObjectSection as _};
 
 use crate::{
-    rustc_shim, strip,
+    rustc_shim, strip, tail_calls,
     toolchain::Toolchain,
     tools,
     workspace::{self, Metadata},
@@ -79,6 +79,7 @@ fn build() -> Result<Vec<u8>> {
     let bytes = fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
     let stripped = strip::strip(&bytes)?;
     build.assert_no_local_path(&stripped)?;
+    tail_calls::check(&stripped)?;
     Ok(stripped)
 }
 

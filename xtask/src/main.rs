@@ -11,6 +11,7 @@ mod licences;
 mod run;
 mod rustc_shim;
 mod strip;
+mod tail_calls;
 mod test;
 mod toolchain;
 mod tools;
