@@ -314,3 +314,106 @@ impl<'a> Record<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let head = Head {
+            prefix: Prefix::of(kind::HEAD, 3, 7),
+            filename_len: 2,
+            interp_len: 1,
+            tty_len: 3,
+            exe_len: 4,
+            cwd_len: 5,
+            inline_len: 6,
+            argv_len: 6,
+            exe_dev: 0x1234_5678,
+            ..Head::decode(&[0; Head::SIZE]).unwrap()
+        };
+        [&head.encode()[..], b"FFITTTEEEECCCCCAAAAAA"].concat()
+    }
+
+    #[test]
+    fn a_head_record_is_taken_apart_in_the_order_of_its_strings() {
+        let bytes = sample();
+        let Ok(Record::Head(r)) = Record::decode(&bytes) else {
+            panic!("no head")
+        };
+        assert_eq!(
+            (r.head.prefix.cpu, r.head.prefix.seq, r.head.exe_dev),
+            (3, 7, 0x1234_5678)
+        );
+        assert_eq!((r.filename, r.interp, r.tty), (&b"FF"[..], &b"I"[..], &b"TTT"[..]));
+        assert_eq!((r.exe, r.cwd, r.argv), (&b"EEEE"[..], &b"CCCCC"[..], &b"AAAAAA"[..]));
+    }
+
+    #[test]
+    fn every_field_survives_encoding() {
+        let mut bytes = [0; Head::SIZE];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = i as u8;
+        }
+        assert_eq!(Head::decode(&bytes).unwrap().encode(), bytes);
+    }
+
+    #[test]
+    fn a_record_cut_anywhere_is_an_error_that_says_what_is_missing() {
+        let bytes = sample();
+        for len in 0..bytes.len() {
+            let error = Record::decode(&bytes[..len]).unwrap_err();
+            assert!(
+                matches!(error, DecodeError::Short { want, have } if have == len && want > len),
+                "{len}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_are_errors() {
+        for at in [
+            core::mem::offset_of!(Head, filename_len),
+            core::mem::offset_of!(Head, inline_len),
+        ] {
+            let mut bytes = sample();
+            bytes[at..at + 4].copy_from_slice(&u32::MAX.to_ne_bytes());
+            assert!(matches!(Record::decode(&bytes), Err(DecodeError::Short { .. })));
+        }
+        let chunk = Chunk {
+            prefix: Prefix::of(kind::CHUNK, 0, 1),
+            offset: 0,
+            len: u64::MAX,
+        };
+        assert!(matches!(
+            Record::decode(&chunk.encode()),
+            Err(DecodeError::Short { .. })
+        ));
+    }
+
+    #[test]
+    fn other_contracts_and_kinds_are_named() {
+        let mut prefix = Prefix::of(9, 0, 1);
+        assert_eq!(Record::decode(&prefix.encode()), Err(DecodeError::Kind(9)));
+        prefix.abi = ABI + 1;
+        assert_eq!(Record::decode(&prefix.encode()), Err(DecodeError::Abi(ABI + 1)));
+    }
+
+    #[test]
+    fn a_chunk_may_be_followed_by_bytes_that_do_not_belong_to_it() {
+        let chunk = Chunk {
+            prefix: Prefix::of(kind::CHUNK, 0, 1),
+            offset: 5,
+            len: 2,
+        };
+        let bytes = [&chunk.encode()[..], b"abXX"].concat();
+        let Ok(Record::Chunk { offset: 5, bytes, .. }) = Record::decode(&bytes) else {
+            panic!("no chunk")
+        };
+        assert_eq!(bytes, b"ab");
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    build_ebpf, cache, licences, tools, tree,
+    build_ebpf, cache, licences, tools, tree, vm,
     workspace::{self, Metadata},
 };
 
@@ -44,9 +44,21 @@ const STEPS: &[Step] = &[
                 .env("RUSTDOCFLAGS", "-D warnings"),
         ))
     }),
+    // The README's first command, for a shorter time.
+    ("cargo xtask run", || {
+        done(tools::run(workspace::cargo().args([
+            "xtask",
+            "run",
+            "--",
+            "--duration",
+            "1s",
+        ])))
+    }),
     ("eBPF object", || {
         done(build_ebpf::run(&build_ebpf::Args { check: true }))
     }),
+    // Last: it takes longest.
+    ("kernel matrix", || done(vm::run_all())),
 ];
 
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";

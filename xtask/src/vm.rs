@@ -62,6 +62,20 @@ pub(crate) struct Args {
     boot_timeout: u64,
 }
 
+/// Every test on every kernel, as `cargo xtask vm` without arguments.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_all() -> Result<()> {
+    #[derive(clap::Parser)]
+    struct Defaults {
+        #[command(flatten)]
+        args: Args,
+    }
+    run(&<Defaults as clap::Parser>::parse_from(["vm"]).args)
+}
+
 /// Does what the arguments ask for.
 ///
 /// # Errors

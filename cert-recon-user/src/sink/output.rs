@@ -367,3 +367,91 @@ fn end_last_line(mut file: &File) -> io::Result<()> {
 pub fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    /// A folder of its own, removed at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("cert-recon-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn start(path: &Path) -> Output {
+        Output::start(Target::File(path.to_owned()), || {}).unwrap()
+    }
+
+    #[test]
+    fn a_new_file_is_its_owners_alone_and_an_old_one_is_appended_to() {
+        let folder = Folder::new("append");
+        let path = folder.0.join("out");
+        for line in ["a\n", "b\n"] {
+            let output = start(&path);
+            output.send(line.into());
+            assert_eq!(output.finish(LIMIT), Written { lines: 1, dropped: 0 });
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"a\nb\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_line_that_an_earlier_run_left_unfinished_is_ended_first() {
+        let folder = Folder::new("unfinished");
+        let path = folder.0.join("out");
+        fs::write(&path, "{\"half\"").unwrap();
+        let output = start(&path);
+        output.send(b"next\n".to_vec());
+        assert_eq!(output.finish(LIMIT).lines, 1);
+        assert_eq!(fs::read(&path).unwrap(), b"{\"half\"\nnext\n");
+    }
+
+    #[test]
+    fn files_that_lead_elsewhere_or_that_others_can_change_are_refused() {
+        let folder = Folder::new("refused");
+        let path = |name: &str| folder.0.join(name);
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        assert!(matches!(open(&path("link")), Err(OpenError::Link(_))));
+        assert!(matches!(open(Path::new("/dev/null")), Err(OpenError::NotRegular(_))));
+        fs::set_permissions(path("file"), fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
+        fs::set_permissions(path("file"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(path("file"), path("second")).unwrap();
+        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
+        assert!(matches!(open(&path("none/file")), Err(OpenError::Io { .. })));
+    }
+
+    #[test]
+    fn a_rotated_file_is_left_alone_after_reopening() {
+        let folder = Folder::new("rotated");
+        let (path, old) = (folder.0.join("out"), folder.0.join("out.1"));
+        let output = start(&path);
+        output.send(b"before\n".to_vec());
+        let end = Instant::now() + LIMIT;
+        while fs::read(&path).unwrap().is_empty() && Instant::now() < end {
+            thread::yield_now();
+        }
+        fs::rename(&path, &old).unwrap();
+        output.reopen();
+        output.send(b"after\n".to_vec());
+        assert_eq!(output.finish(LIMIT), Written { lines: 2, dropped: 0 });
+        assert_eq!(fs::read(&old).unwrap(), b"before\n");
+        assert_eq!(fs::read(&path).unwrap(), b"after\n");
+    }
+}
