@@ -3,7 +3,7 @@
 //! It borrows from its source (the ring buffer, a line of a log), so that an exec that matches nothing costs no copy.
 //! Every fact is optional but the time and argv: what a source can't know is absent, never guessed.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 /// An exec.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Exec<'a> {
     pub fileless: Option<bool>,
     /// The working directory.
     pub directory: Option<FilePath<'a>>,
-    /// The controlling terminal, without `/dev/`.
+    /// The controlling terminal, as its source names it: the kernel says `pts0` for `/dev/pts/0`.
     pub tty: Option<&'a [u8]>,
     /// The arguments.
     pub argv: Argv<'a>,
@@ -205,6 +205,19 @@ impl<'a> Exec<'a> {
         non_empty(name)
     }
 
+    /// The controlling terminal's path below `/dev`. The kernel puts its driver's name and the number together
+    /// (`tty_line_name()` in `drivers/tty/tty_io.c`), which for a pseudo-terminal is no path.
+    #[must_use]
+    pub fn terminal(&self) -> Option<Cow<'a, [u8]>> {
+        let name = self.tty?;
+        match name.strip_prefix(b"pts") {
+            Some(number) if !number.is_empty() && number.iter().all(u8::is_ascii_digit) => {
+                Some(Cow::Owned([b"pts/", number].concat()))
+            }
+            _ => Some(Cow::Borrowed(name)),
+        }
+    }
+
     /// The script, when a `#!` line (or a registered format) chose the program.
     #[must_use]
     pub fn script(&self) -> Option<&'a [u8]> {
@@ -244,6 +257,19 @@ mod tests {
 
     fn args(bytes: &[u8], total: u64) -> Vec<&[u8]> {
         Argv::new(bytes, total).args().collect()
+    }
+
+    #[test]
+    fn a_pseudo_terminal_is_named_by_its_path_and_any_other_as_the_kernel_does() {
+        let terminal = |tty: &'static [u8]| {
+            let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"x\0"));
+            exec.tty = Some(tty);
+            exec.terminal().unwrap().into_owned()
+        };
+        assert_eq!(terminal(b"pts12"), b"pts/12");
+        for name in [&b"pts/12"[..], b"tty1", b"ttyS0", b"pts", b"ptsx"] {
+            assert_eq!(terminal(name), name);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An exec as it is reported: owned, with everything that was learned about it.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
@@ -40,7 +40,7 @@ pub struct Report {
     pub argv_total: u64,
     /// Working directory.
     pub directory: Option<Vec<u8>>,
-    /// Controlling terminal.
+    /// Controlling terminal, its path below `/dev`.
     pub tty: Option<Vec<u8>>,
     /// The executable has no name on disk.
     pub fileless: Option<bool>,
@@ -71,7 +71,7 @@ impl Report {
             argv: exec.argv.bytes().to_vec(),
             argv_total: exec.argv.total(),
             directory: exec.directory.map(|path| path.to_vec()),
-            tty: owned(exec.tty),
+            tty: exec.terminal().map(Cow::into_owned),
             fileless: exec.fileless,
             verdict,
             events_lost: 0,

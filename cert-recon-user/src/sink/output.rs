@@ -16,7 +16,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-/// Bytes that wait before each output at most.
+/// Once so many bytes wait before an output, no line is added. The last one added may be longer than this by itself: an
+/// argv of the kernel's six megabytes is up to twelve times that in JSON, and must not hide by its length.
 pub const QUEUE_BYTES: usize = 16 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -142,7 +143,7 @@ impl Output {
     /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
     pub fn send(&self, line: Vec<u8>) {
         let mut queue = self.shared.lock();
-        if queue.broken || queue.bytes + line.len() > QUEUE_BYTES {
+        if queue.broken || queue.bytes >= QUEUE_BYTES {
             queue.written.dropped += 1;
             return;
         }

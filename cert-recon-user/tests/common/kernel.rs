@@ -1,0 +1,55 @@
+//! What the kernel says of itself and of the programs in it.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _};
+
+/// The inode of the initial pid namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Whether the numbers of processes that this process sees are those that the kernel reports.
+pub(crate) fn in_initial_pid_namespace() -> bool {
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() == INITIAL_PID_NAMESPACE)
+}
+
+/// Ids of the eBPF programs and maps that a process holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) programs: BTreeSet<u32>,
+    pub(crate) maps: BTreeSet<u32>,
+}
+
+impl Held {
+    /// What the process holds now.
+    pub(crate) fn by(pid: u32) -> Self {
+        let mut held = Self::default();
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))
+            .expect("the process's descriptors")
+            .flatten()
+        {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            for line in text.lines() {
+                let id = |value: &str| value.trim().parse::<u32>().ok();
+                if let Some(value) = line.strip_prefix("prog_id:") {
+                    held.programs.extend(id(value));
+                } else if let Some(value) = line.strip_prefix("map_id:") {
+                    held.maps.extend(id(value));
+                }
+            }
+        }
+        held
+    }
+
+    /// What of it is still in the kernel.
+    pub(crate) fn left(&self) -> Self {
+        // An id that went away while it was looked up is an error, and gone.
+        let programs = aya::programs::loaded_programs().flatten().map(|program| program.id());
+        let maps = aya::maps::loaded_maps().flatten().map(|map| map.id());
+        Self {
+            programs: programs.filter(|id| self.programs.contains(id)).collect(),
+            maps: maps.filter(|id| self.maps.contains(id)).collect(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.maps.is_empty()
+    }
+}

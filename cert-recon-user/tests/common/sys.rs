@@ -1,0 +1,341 @@
+//! System calls that the standard library has no word for. Those named `child_` may be called between fork and exec: they
+//! allocate nothing and take no lock.
+
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+    sync::atomic::AtomicU32,
+};
+
+/// The path as the C library takes it.
+pub(crate) fn c_path(path: impl AsRef<Path>) -> CString {
+    CString::new(path.as_ref().as_os_str().as_bytes()).expect("a path without NUL")
+}
+
+/// What a system call that gives -1 and errno came to.
+pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+fn owned(result: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: the call just gave this descriptor, and nobody else has it.
+    check(result).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends a signal to one process.
+pub(crate) fn kill(pid: u32, signal: libc::c_int) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    assert!(pid > 1, "only single processes are sent signals");
+    // SAFETY: takes numbers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Waits until a child of this process has been stopped by a signal.
+pub(crate) fn wait_stopped(pid: u32) -> io::Result<()> {
+    let mut status = 0;
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: `status` is writable.
+    check(unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) })?;
+    if libc::WIFSTOPPED(status) {
+        Ok(())
+    } else {
+        Err(io::Error::other("it ended instead"))
+    }
+}
+
+/// A file in memory with these contents. Not inherited by programs.
+pub(crate) fn memfd(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let name = CString::new(name).map_err(io::Error::other)?;
+    // SAFETY: the name ends in NUL.
+    let fd = owned(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) })?;
+    io::Write::write_all(&mut std::fs::File::from(fd.try_clone()?), bytes)?;
+    Ok(fd)
+}
+
+/// Opens a file for nothing but exec and fchdir.
+pub(crate) fn open_path(path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    open_at(libc::AT_FDCWD, &c_path(path))
+}
+
+/// As [`open_path`], relative to a folder.
+pub(crate) fn open_at(folder: RawFd, name: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: the name ends in NUL.
+    owned(unsafe { libc::openat(folder, name.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) })
+}
+
+/// Makes a folder relative to another.
+pub(crate) fn make_folder_at(folder: RawFd, name: &CStr) -> io::Result<()> {
+    // SAFETY: the name ends in NUL.
+    check(unsafe { libc::mkdirat(folder, name.as_ptr(), 0o755) }).map(drop)
+}
+
+/// Writes a new executable file relative to a folder.
+pub(crate) fn make_executable_at(folder: RawFd, name: &CStr, bytes: &[u8]) -> io::Result<()> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+    // SAFETY: the name ends in NUL.
+    let fd = owned(unsafe { libc::openat(folder, name.as_ptr(), flags, 0o755) })?;
+    io::Write::write_all(&mut std::fs::File::from(fd), bytes)
+}
+
+/// An executable file that has no name, for nothing but exec.
+pub(crate) fn unnamed_executable(folder: &Path, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let folder = c_path(folder);
+    // SAFETY: the path ends in NUL.
+    let writable =
+        owned(unsafe { libc::open(folder.as_ptr(), libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC, 0o755) })?;
+    let mut file = std::fs::File::from(writable);
+    io::Write::write_all(&mut file, bytes)?;
+    // A file that is open for writing can't be executed.
+    open_path(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Removes a name relative to a folder.
+pub(crate) fn remove_at(folder: RawFd, name: &CStr, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: the name ends in NUL.
+    check(unsafe { libc::unlinkat(folder, name.as_ptr(), flags) }).map(drop)
+}
+
+/// CPUs that this process may run on.
+pub(crate) fn allowed_cpus() -> Vec<usize> {
+    // SAFETY: all zeroes is an empty set; the kernel fills it.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(
+            libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set),
+            0,
+            "asking for the CPUs"
+        );
+        set
+    };
+    let most = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
+    // SAFETY: the number is below CPU_SETSIZE.
+    (0..most).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
+}
+
+/// Runs on this CPU only from now on.
+pub(crate) fn child_pin(cpu: usize) -> io::Result<()> {
+    // SAFETY: all zeroes is an empty set, and the number came from [`allowed_cpus`].
+    check(unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    })
+    .map(drop)
+}
+
+/// Lets the stack, and with it argv, be as large as the kernel allows.
+pub(crate) fn child_unlimited_stack() -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the limit is readable.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_STACK, &raw const limit) }).map(drop)
+}
+
+/// Leaves a kind of namespace.
+pub(crate) fn child_unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes a number.
+    check(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+/// Mounts.
+pub(crate) fn child_mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: the strings end in NUL; there is no data.
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, std::ptr::null()) }).map(drop)
+}
+
+/// Leaves the mount namespace; what is mounted from now on is seen by this process alone.
+pub(crate) fn child_private_mounts() -> io::Result<()> {
+    child_unshare(libc::CLONE_NEWNS)?;
+    child_mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)
+}
+
+/// Writes a new executable file.
+pub(crate) fn child_write_executable(path: &CStr, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the path ends in NUL, the bytes are readable, and the descriptor is closed once.
+    unsafe {
+        let fd = check(libc::open(
+            path.as_ptr(),
+            libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC,
+            0o755,
+        ))?;
+        let written = libc::write(fd, bytes.as_ptr().cast(), bytes.len());
+        let error = io::Error::last_os_error();
+        check(libc::close(fd))?;
+        if usize::try_from(written) == Ok(bytes.len()) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+}
+
+/// Changes the working directory.
+pub(crate) fn child_chdir(folder: &OwnedFd) -> io::Result<()> {
+    // SAFETY: takes a number.
+    check(unsafe { libc::fchdir(folder.as_raw_fd()) }).map(drop)
+}
+
+/// As [`child_chdir`], by path.
+pub(crate) fn child_chdir_path(folder: &CStr) -> io::Result<()> {
+    // SAFETY: the path ends in NUL.
+    check(unsafe { libc::chdir(folder.as_ptr()) }).map(drop)
+}
+
+/// Makes a folder.
+pub(crate) fn child_make_folder(path: &CStr) -> io::Result<()> {
+    make_folder_at(libc::AT_FDCWD, path)
+}
+
+/// Changes the root directory, and the working directory to it.
+pub(crate) fn child_chroot(path: &CStr) -> io::Result<()> {
+    // SAFETY: the strings end in NUL.
+    unsafe {
+        check(libc::chroot(path.as_ptr()))?;
+        check(libc::chdir(c"/".as_ptr())).map(drop)
+    }
+}
+
+/// Becomes another user for good.
+pub(crate) fn child_become(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers; an empty list has no elements to read.
+    unsafe {
+        check(libc::setgroups(0, std::ptr::null()))?;
+        check(libc::setgid(gid))?;
+        check(libc::setuid(uid)).map(drop)
+    }
+}
+
+/// Changes the effective user alone.
+pub(crate) fn child_effective(uid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    check(unsafe { libc::setresuid(libc::uid_t::MAX, uid, libc::uid_t::MAX) }).map(drop)
+}
+
+/// Starts a session without a controlling terminal.
+pub(crate) fn child_new_session() -> io::Result<()> {
+    // SAFETY: takes nothing.
+    check(unsafe { libc::setsid() }).map(drop)
+}
+
+/// Starts a session that the terminal at `path` controls.
+pub(crate) fn child_session_on(path: &CStr) -> io::Result<()> {
+    child_new_session()?;
+    // SAFETY: the path ends in NUL; the call takes a number.
+    unsafe {
+        let fd = check(libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC))?;
+        check(libc::ioctl(fd, libc::TIOCSCTTY, 0)).map(drop)
+    }
+}
+
+/// Forks once more: the child goes on, its parent waits for it and exits as it did. `pid` gets the child's number.
+pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
+    // SAFETY: the process has one thread, as a child between fork and exec has.
+    unsafe {
+        let child = check(libc::fork())?;
+        if child == 0 {
+            return Ok(());
+        }
+        pid.set(child.unsigned_abs());
+        let mut status = 0;
+        libc::waitpid(child, &raw mut status, 0);
+        libc::_exit(if libc::WIFEXITED(status) {
+            libc::WEXITSTATUS(status)
+        } else {
+            127
+        });
+    }
+}
+
+/// Writes to a file that exists.
+pub(crate) fn child_write(path: &CStr, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the path ends in NUL, the bytes are readable, and the descriptor is closed once.
+    unsafe {
+        let fd = check(libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
+        let written = libc::write(fd, bytes.as_ptr().cast(), bytes.len());
+        let error = io::Error::last_os_error();
+        libc::close(fd);
+        if usize::try_from(written) == Ok(bytes.len()) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+}
+
+/// The decimal number that a file begins with.
+pub(crate) fn child_read_number(path: &CStr) -> io::Result<u32> {
+    let mut bytes = [0u8; 16];
+    // SAFETY: the path ends in NUL, the bytes are writable, and the descriptor is closed once.
+    let read = unsafe {
+        let fd = check(libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC))?;
+        let read = libc::read(fd, bytes.as_mut_ptr().cast(), bytes.len());
+        libc::close(fd);
+        read
+    };
+    let digits = bytes
+        .iter()
+        .take(usize::try_from(read).unwrap_or(0))
+        .take_while(|b| b.is_ascii_digit());
+    Ok(digits.fold(0u32, |number, b| {
+        number.wrapping_mul(10).wrapping_add(u32::from(b - b'0'))
+    }))
+}
+
+/// A number that a forked child can tell its parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SharedNumber(&'static AtomicU32);
+
+impl SharedNumber {
+    /// A new one. It lives as long as the process.
+    pub(crate) fn new() -> Self {
+        // SAFETY: a new anonymous page, zeroed, aligned, never unmapped.
+        unsafe {
+            let page = libc::mmap(
+                std::ptr::null_mut(),
+                size_of::<AtomicU32>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_ne!(page, libc::MAP_FAILED, "a page of shared memory");
+            Self(&*page.cast())
+        }
+    }
+
+    pub(crate) fn set(self, value: u32) {
+        self.0.store(value, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+/// A new pseudo-terminal: its controlling side and the path of the other.
+pub(crate) fn pty() -> io::Result<(OwnedFd, CString)> {
+    let mut name = [0u8; 64];
+    // SAFETY: the descriptor is open, the name is writable for its length.
+    unsafe {
+        let control = owned(libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC))?;
+        check(libc::grantpt(control.as_raw_fd()))?;
+        check(libc::unlockpt(control.as_raw_fd()))?;
+        let error = libc::ptsname_r(control.as_raw_fd(), name.as_mut_ptr().cast(), name.len());
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        let path = CStr::from_bytes_until_nul(&name).map_err(io::Error::other)?;
+        Ok((control, path.to_owned()))
+    }
+}
