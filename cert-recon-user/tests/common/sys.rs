@@ -222,6 +222,25 @@ pub(crate) fn child_effective(uid: u32) -> io::Result<()> {
     check(unsafe { libc::setresuid(libc::uid_t::MAX, uid, libc::uid_t::MAX) }).map(drop)
 }
 
+/// Executes an open file with these two arguments and no environment; the error when it can't.
+pub(crate) fn child_execute(program: &OwnedFd, argv: [&CStr; 2]) -> io::Error {
+    let argv = [argv[0].as_ptr(), argv[1].as_ptr(), std::ptr::null()];
+    let env = [std::ptr::null::<libc::c_char>()];
+    // SAFETY: the strings end in NUL, the arrays in NULL.
+    unsafe {
+        let (fd, path) = (program.as_raw_fd(), c"".as_ptr());
+        libc::syscall(
+            libc::SYS_execveat,
+            fd,
+            path,
+            argv.as_ptr(),
+            env.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        );
+    }
+    io::Error::last_os_error()
+}
+
 /// Starts a session without a controlling terminal.
 pub(crate) fn child_new_session() -> io::Result<()> {
     // SAFETY: takes nothing.
