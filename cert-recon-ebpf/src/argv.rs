@@ -16,6 +16,7 @@ const MAX_CHUNKS: u32 = 512;
 /// Appends the first part of argv to the head record.
 #[inline(always)]
 pub(crate) fn read_inline(s: &mut Scratch) {
+    s.argv_sent = 0;
     let pos = s.pos;
     let mut len = s.head.argv_len;
     if len > INLINE_ARGV as u64 {

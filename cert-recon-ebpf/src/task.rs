@@ -1,7 +1,7 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, Head, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, Prefix, flags, kind};
 
 use crate::{
     kernel::{copy, copy_str, offset, read_u32, read_u64},
@@ -16,6 +16,18 @@ const TTY_NAME: u32 = 64;
 
 /// `TASK_COMM_LEN` in `include/linux/sched.h`.
 const COMM: usize = 16;
+
+/// Sets the fields one by one. Volatile: the compiler would make one call of memset of neighbouring zeros, and a program that
+/// makes tail calls may have no functions.
+macro_rules! fill {
+    ($to:ident, { $($field:ident $(: $value:expr)?,)* }) => {$({
+        let value = fill!(@ $field $($value)?);
+        // SAFETY: a field of the structure that the pointer was taken from.
+        unsafe { (&raw mut (*$to).$field).write_volatile(value) };
+    })*};
+    (@ $field:ident $value:expr) => { $value };
+    (@ $field:ident) => { $field };
+}
 
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
@@ -43,7 +55,6 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     s.task = task;
     s.mm = mm;
     s.arg_start = arg_start;
-    s.argv_sent = 0;
     s.pos = 0;
 
     let mut bits = 0;
@@ -57,23 +68,24 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         bits |= flags::INODE;
     }
 
-    s.head = Head {
-        prefix: Prefix {
-            kind: kind::HEAD,
-            abi: cert_recon_common::ABI,
-            // SAFETY: helpers without arguments.
-            cpu: unsafe { bpf_get_smp_processor_id() } as u32,
-            seq,
-        },
+    // SAFETY: helpers without arguments.
+    let (cpu, boot_ns, cgroup_id) = unsafe {
+        (
+            bpf_get_smp_processor_id() as u32,
+            generated::bpf_ktime_get_boot_ns(),
+            generated::bpf_get_current_cgroup_id(),
+        )
+    };
+    let head = &raw mut s.head;
+    fill!(head, {
+        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu, seq },
         lost_before,
-        // SAFETY: as above.
-        boot_ns: unsafe { generated::bpf_ktime_get_boot_ns() },
+        boot_ns,
         start_boot_ns: read_u64(task, offset!(task_start_boottime)),
         parent_start_boot_ns: read_u64(leader, offset!(task_start_boottime)),
         image: exe_file,
         parent_image: read_u64(parent_mm, offset!(mm_exe_file)),
-        // SAFETY: as above.
-        cgroup_id: unsafe { generated::bpf_get_current_cgroup_id() },
+        cgroup_id,
         exe_inode: read_u64(inode, offset!(inode_ino)),
         exe_size: read_u64(inode, offset!(inode_size)),
         argv_len: arg_end.saturating_sub(arg_start),
@@ -95,9 +107,7 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         exe_len: 0,
         cwd_len: 0,
         inline_len: 0,
-        comm: [0; COMM],
-        parent_comm: [0; COMM],
-    };
+    });
     let comm = u64::from(offset!(task_comm));
     // SAFETY: the fields have this size.
     unsafe {
