@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _};
 
+use super::sys;
+
 /// The inode of the initial pid namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
@@ -40,12 +42,9 @@ impl Held {
 
     /// What of it is still in the kernel.
     pub(crate) fn left(&self) -> Self {
-        // An id that went away while it was looked up is an error, and gone.
-        let programs = aya::programs::loaded_programs().flatten().map(|program| program.id());
-        let maps = aya::maps::loaded_maps().flatten().map(|map| map.id());
         Self {
-            programs: programs.filter(|id| self.programs.contains(id)).collect(),
-            maps: maps.filter(|id| self.maps.contains(id)).collect(),
+            programs: &sys::loaded(sys::Loaded::Programs) & &self.programs,
+            maps: &sys::loaded(sys::Loaded::Maps) & &self.maps,
         }
     }
 
