@@ -441,11 +441,6 @@ impl Watch {
         panic!("not so: {what}")
     }
 
-    /// What the program wrote on standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        self.shared.lock().stderr.clone()
-    }
-
     /// A folder that lives as long.
     pub(crate) fn temp(&self) -> &Temp {
         &self.temp
@@ -592,7 +587,7 @@ fn parse_closing(stderr: &str) -> Option<Closing> {
     })
 }
 
-/// A field that must be there.
+/// A path as text.
 #[track_caller]
 pub(crate) fn path_text(path: &Path) -> &str {
     path.to_str().expect("a path of ASCII")
