@@ -12,6 +12,21 @@ pub(crate) fn in_initial_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() == INITIAL_PID_NAMESPACE)
 }
 
+/// How often the kernel did not run a program of this process because it was already running on that CPU
+/// (`recursion_misses` in `bpf_prog_show_fdinfo()`, `kernel/bpf/syscall.c`).
+pub(crate) fn misses(pid: u32) -> u64 {
+    let infos = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("the process's descriptors");
+    let texts = infos
+        .flatten()
+        .map(|entry| fs::read_to_string(entry.path()).unwrap_or_default());
+    texts
+        .filter_map(|text| {
+            let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+            value.trim().parse::<u64>().ok()
+        })
+        .sum()
+}
+
 /// Ids of the eBPF programs and maps that a process holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
