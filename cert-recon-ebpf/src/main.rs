@@ -4,7 +4,8 @@
 //! Four programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
 //! when the verifier walks them: [`sched_process_exec`] (the only one that is attached) reads the fixed facts and begins
 //! the path walks, [`walk_paths`] goes on with deep ones, [`send_head`] adds the first part of argv and sends the head
-//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent. What changes
+//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent, [`scan_tasks`] scans the
+//! running processes when user space asks. What changes
 //! in a loop lives in the per-CPU scratch value and not in a register, so that the verifier's states converge.
 //!
 //! Everything is inlined in the programs that make tail calls: kernels before 5.10 (on arm64 before 6.0) refuse those from
@@ -18,12 +19,15 @@
     reason = "the program macros make public items without documentation"
 )]
 
+mod ancestry;
 mod argv;
+mod cgroup;
 mod emit;
 mod kernel;
 mod maps;
 mod note;
 mod path;
+mod scan;
 mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
@@ -82,6 +86,8 @@ fn go_on(ctx: &RawTracePointContext, slot: u32) {
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_head(ctx: RawTracePointContext) -> i32 {
     let Some(s) = scratch() else { return 0 };
+    cgroup::append(s);
+    ancestry::append(s);
     argv::read_inline(s);
     if !emit::head(s) {
         go_on(&ctx, program::LOSS);
@@ -89,6 +95,9 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
         // SAFETY: as in `go_on`.
         unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
         emit::cut(s, CUT_NO_SPACE);
+    } else if argv::is_canary(s) {
+        // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
+        unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
     }
     0
 }
@@ -110,6 +119,26 @@ pub fn note_loss(ctx: RawTracePointContext) -> i32 {
     count(|c| c.lost += 1);
     let Some(s) = scratch() else { return 0 };
     note::loss(&ctx, s);
+    0
+}
+
+/// After the record of the monitor's own exec: the images of the running processes.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn scan_tasks(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scan::state() else { return 0 };
+    if s.first == 0 {
+        scan::begin(s, ctx.arg::<u64>(0));
+    }
+    for _ in 0..scan::STEPS {
+        if let scan::Progress::Done = scan::step(s) {
+            scan::end(s);
+            return 0;
+        }
+    }
+    // SAFETY: as in `go_on`.
+    unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
+    // More processes than tail calls.
+    scan::end(s);
     0
 }
 

@@ -22,6 +22,25 @@ static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub(crate) static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(program::COUNT, 0);
 
+/// The scan of the running processes.
+#[map]
+pub(crate) static SCAN: PerCpuArray<ScanState> = PerCpuArray::with_max_entries(1, 0);
+
+/// State of a scan.
+#[repr(C)]
+pub(crate) struct ScanState {
+    /// Where the scan began; 0 when there is none.
+    pub(crate) first: u64,
+    /// Where it is.
+    pub(crate) task: u64,
+    /// Processes sent, and whether one could not be sent.
+    pub(crate) counts: u64,
+}
+
+/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader like [`OFFSETS`].
+#[unsafe(no_mangle)]
+pub(crate) static CANARY: [u64; 2] = [0; 2];
+
 /// Set by the loader from the kernel's BTF before the program is loaded, and frozen.
 #[unsafe(no_mangle)]
 pub(crate) static OFFSETS: Offsets = Offsets {
@@ -29,6 +48,8 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     task_real_parent: ABSENT,
     task_group_leader: ABSENT,
     task_start_boottime: ABSENT,
+    task_tasks: ABSENT,
+    task_cgroups: ABSENT,
     task_cred: ABSENT,
     task_comm: ABSENT,
     task_fs: ABSENT,
@@ -43,6 +64,13 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     mm_arg_start: ABSENT,
     mm_arg_end: ABSENT,
     mm_exe_file: ABSENT,
+    mm_start_stack: ABSENT,
+    css_set_v2: ABSENT,
+    css_set_v1: ABSENT,
+    css_cgroup: ABSENT,
+    cgroup_kn: ABSENT,
+    kernfs_parent: ABSENT,
+    kernfs_name: ABSENT,
     file_path_mnt: ABSENT,
     file_path_dentry: ABSENT,
     fs_pwd_mnt: ABSENT,

@@ -1,9 +1,10 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, Head, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, Prefix, flags, kind};
 
 use crate::{
+    ancestry,
     kernel::{copy, copy_str, offset, read_u32, read_u64},
     maps::{Scratch, TAIL, count},
     path,
@@ -16,6 +17,18 @@ const TTY_NAME: u32 = 64;
 
 /// `TASK_COMM_LEN` in `include/linux/sched.h`.
 const COMM: usize = 16;
+
+/// Sets the fields one by one. Volatile: the compiler would make one call of memset of neighbouring zeros, and a program that
+/// makes tail calls may have no functions.
+macro_rules! fill {
+    ($to:ident, { $($field:ident $(: $value:expr)?,)* }) => {$({
+        let value = fill!(@ $field $($value)?);
+        // SAFETY: a field of the structure that the pointer was taken from.
+        unsafe { (&raw mut (*$to).$field).write_volatile(value) };
+    })*};
+    (@ $field:ident $value:expr) => { $value };
+    (@ $field:ident) => { $field };
+}
 
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
@@ -31,8 +44,6 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     let mm = read_u64(task, offset!(task_mm));
     let cred = read_u64(task, offset!(task_cred));
     let parent = read_u64(task, offset!(task_real_parent));
-    let leader = read_u64(parent, offset!(task_group_leader));
-    let parent_mm = read_u64(parent, offset!(task_mm));
     let exe_file = read_u64(mm, offset!(mm_exe_file));
     let exe_dentry = read_u64(exe_file, offset!(file_path_dentry));
     let inode = read_u64(exe_dentry, offset!(dentry_inode));
@@ -43,37 +54,32 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     s.task = task;
     s.mm = mm;
     s.arg_start = arg_start;
-    s.argv_sent = 0;
     s.pos = 0;
 
     let mut bits = 0;
     if !audit {
         bits |= flags::NO_AUDIT;
     }
-    if parent_mm == 0 {
-        bits |= flags::PARENT_NO_IMAGE;
-    }
     if inode != 0 {
         bits |= flags::INODE;
     }
 
-    s.head = Head {
-        prefix: Prefix {
-            kind: kind::HEAD,
-            abi: cert_recon_common::ABI,
-            // SAFETY: helpers without arguments.
-            cpu: unsafe { bpf_get_smp_processor_id() } as u32,
-            seq,
-        },
+    // SAFETY: helpers without arguments.
+    let (cpu, boot_ns, cgroup_id) = unsafe {
+        (
+            bpf_get_smp_processor_id() as u32,
+            generated::bpf_ktime_get_boot_ns(),
+            generated::bpf_get_current_cgroup_id(),
+        )
+    };
+    let head = &raw mut s.head;
+    fill!(head, {
+        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu, seq },
         lost_before,
-        // SAFETY: as above.
-        boot_ns: unsafe { generated::bpf_ktime_get_boot_ns() },
+        boot_ns,
         start_boot_ns: read_u64(task, offset!(task_start_boottime)),
-        parent_start_boot_ns: read_u64(leader, offset!(task_start_boottime)),
-        image: exe_file,
-        parent_image: read_u64(parent_mm, offset!(mm_exe_file)),
-        // SAFETY: as above.
-        cgroup_id: unsafe { generated::bpf_get_current_cgroup_id() },
+        image: ancestry::image(mm),
+        cgroup_id,
         exe_inode: read_u64(inode, offset!(inode_ino)),
         exe_size: read_u64(inode, offset!(inode_size)),
         argv_len: arg_end.saturating_sub(arg_start),
@@ -94,16 +100,13 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         tty_len: 0,
         exe_len: 0,
         cwd_len: 0,
+        cgroup_len: 0,
+        ancestors: 0,
         inline_len: 0,
-        comm: [0; COMM],
-        parent_comm: [0; COMM],
-    };
-    let comm = u64::from(offset!(task_comm));
-    // SAFETY: the fields have this size.
-    unsafe {
-        copy(s.head.comm.as_mut_ptr(), COMM as u64, task + comm);
-        copy(s.head.parent_comm.as_mut_ptr(), COMM as u64, parent + comm);
-    }
+    });
+    let comm = task + u64::from(offset!(task_comm));
+    // SAFETY: the field has this size.
+    unsafe { copy(s.head.comm.as_mut_ptr(), COMM as u64, comm) };
 
     let filename = read_u64(bprm, offset!(binprm_filename));
     match append_str::<PATH_MAX>(s, filename) {

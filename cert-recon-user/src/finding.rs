@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{event::Exec, rules::Verdict};
+use crate::{
+    event::{Exec, FilePath},
+    rules::Verdict,
+};
 
 /// An exec to report: a finding when a rule matched, else one of `--all-execs`. Text is kept as bytes: how it is shown is
 /// the sink's matter. Absent is what could not be learned.
@@ -116,7 +119,7 @@ impl Report {
             directory: exec.directory.map(|path| path.to_vec()),
             tty: exec.terminal().map(Cow::into_owned),
             fileless: exec.fileless,
-            cgroup_path: None,
+            cgroup_path: exec.cgroup.map(FilePath::to_vec),
             container_id: None,
             systemd_unit: None,
             systemd_user_unit: None,

@@ -16,6 +16,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::record::OutputState;
+
 /// Once so many bytes wait before an output, no line is added. The last one added may be longer than this by itself: an
 /// argv of the kernel's six megabytes is up to twelve times that in JSON, and must not hide by its length.
 pub const QUEUE_BYTES: usize = 16 << 20;
@@ -29,6 +31,36 @@ pub enum Target {
     Stdout,
     /// A file that lines are appended to.
     File(PathBuf),
+}
+
+/// A target that was opened, for an output that is not running yet: a file is opened with all the rights that the process
+/// has, written to with those that are left.
+pub struct Opened {
+    target: Target,
+    name: String,
+    writer: Writer,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Opened {
+    /// Opens the target.
+    ///
+    /// # Errors
+    /// When the file can't be opened or is refused.
+    pub fn open(target: Target) -> Result<Self, OpenError> {
+        let (name, writer) = match &target {
+            Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
+            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
+        };
+        Ok(Self { target, name, writer })
+    }
 }
 
 /// Why an output file is refused.
@@ -81,6 +113,8 @@ struct Queue {
     broken: bool,
     /// A line has been taken and is being written.
     in_hand: bool,
+    /// The last write failed.
+    failing: bool,
     finished: bool,
 }
 
@@ -110,15 +144,12 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the target and starts its thread. `broken` is called when the reader of standard output goes away.
+    /// Starts the output's thread. `broken` is called when the reader of standard output goes away.
     ///
     /// # Errors
-    /// When the file can't be opened or is refused.
-    pub fn start(target: Target, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
-        let (name, writer) = match &target {
-            Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
-            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
-        };
+    /// When no thread can be started.
+    pub fn start(opened: Opened, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
+        let Opened { target, name, writer } = opened;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -183,6 +214,19 @@ impl Output {
         queue.lines.clear();
         self.shared.changed.notify_all();
         queue.written
+    }
+
+    /// Its sums, and how it is now.
+    #[must_use]
+    pub fn state(&self) -> OutputState {
+        let queue = self.shared.lock();
+        OutputState {
+            name: self.name.clone(),
+            lines: queue.written.lines,
+            dropped: queue.written.dropped,
+            queued_bytes: queue.bytes as u64,
+            failing: queue.failing,
+        }
     }
 
     /// What it is called in messages.
@@ -287,6 +331,7 @@ impl Work {
                 Err(error) => {
                     if !self.failing {
                         self.failing = true;
+                        self.shared.lock().failing = true;
                         log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
                     }
                     if self.pause() {
@@ -296,6 +341,7 @@ impl Work {
             }
         }
         if std::mem::take(&mut self.failing) {
+            self.shared.lock().failing = false;
             log::warn!("writing to {} works again", self.name);
         }
         Ok(())
@@ -395,7 +441,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     fn start(path: &Path) -> Output {
-        Output::start(Target::File(path.to_owned()), || {}).unwrap()
+        Output::start(Opened::open(Target::File(path.to_owned())).unwrap(), || {}).unwrap()
     }
 
     #[test]

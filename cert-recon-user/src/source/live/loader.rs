@@ -15,13 +15,18 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use cert_recon_common::{Counters, program};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     LiveError, convert, offsets,
-    reassembly::{Assembled, Reassembler},
+    reassembly::{Aside, Assembled, Reassembler},
 };
-use crate::{event::Exec, host};
+use crate::{
+    enrich::processes::Running,
+    event::{Exec, ImageKey},
+    host,
+};
 
 /// The compiled program. `cargo xtask build-ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
@@ -33,6 +38,7 @@ const CONTINUED: [(u32, &str); program::COUNT as usize] = [
     (program::EMIT, "send_head"),
     (program::CHUNKS, "send_chunks"),
     (program::LOSS, "note_loss"),
+    (program::SCAN, "scan_tasks"),
 ];
 
 /// Records that are handled before other work gets its turn.
@@ -47,6 +53,25 @@ pub struct Options {
     pub ring_size: u32,
     /// The kernel's type information.
     pub btf: PathBuf,
+    /// How the monitor's own execs begin: their first argument.
+    pub nonce: Nonce,
+}
+
+/// The first argument of the monitor's own execs.
+pub type Nonce = [u8; 16];
+
+/// What comes out of the kernel.
+#[derive(Debug)]
+pub enum Arrival<'a> {
+    /// An exec, and how many were lost before it since the one before.
+    Exec(&'a Exec<'a>, u64),
+    /// A running process, of a scan.
+    Running(Running),
+    /// A scan is over. Not complete: some processes are missing.
+    Scanned {
+        /// Whether all running processes were among it.
+        complete: bool,
+    },
 }
 
 impl Options {
@@ -89,8 +114,7 @@ pub struct Live {
     /// Keeps the programs in it loaded.
     _programs: ProgramArray<MapData>,
     reassembler: Reassembler,
-    delivered: u64,
-    argv_cut: u64,
+    handed_on: HandedOn,
     undecodable: u64,
     /// Missed execs (see [`Self::missed`]) that have been handed on as lost.
     missed: u64,
@@ -98,10 +122,29 @@ pub struct Live {
     last_tick: Instant,
 }
 
+/// What has been handed on.
+#[derive(Debug)]
+struct HandedOn {
+    clock: convert::Clock,
+    /// Missed execs that go with the next exec.
+    unreported: u64,
+    delivered: u64,
+    argv_cut: u64,
+}
+
+impl HandedOn {
+    fn exec(&mut self, assembled: &Assembled<'_>, each: &mut impl FnMut(Arrival<'_>)) {
+        self.delivered += 1;
+        self.argv_cut += u64::from(assembled.cut.is_some());
+        let lost = assembled.lost + std::mem::take(&mut self.unreported);
+        each(Arrival::Exec(&convert::exec(assembled, self.clock), lost));
+    }
+}
+
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live")
-            .field("delivered", &self.delivered)
+            .field("handed_on", &self.handed_on)
             .finish_non_exhaustive()
     }
 }
@@ -125,6 +168,7 @@ impl Live {
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global("OFFSETS", &offsets.encode()[..], true)
+            .override_global("CANARY", &options.nonce[..], true)
             .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
             .load(OBJECT)
@@ -158,8 +202,12 @@ impl Live {
             logger,
             _programs: programs,
             reassembler: Reassembler::default(),
-            delivered: 0,
-            argv_cut: 0,
+            handed_on: HandedOn {
+                clock: convert::Clock::now(),
+                unreported: 0,
+                delivered: 0,
+                argv_cut: 0,
+            },
             undecodable: 0,
             missed: 0,
             drained: Drained::Empty,
@@ -172,7 +220,7 @@ impl Live {
     ///
     /// # Errors
     /// When the ring buffer can't be waited for.
-    pub async fn next(&mut self, mut each: impl FnMut(&Exec<'_>, u64)) -> Result<(), LiveError> {
+    pub async fn next(&mut self, mut each: impl FnMut(Arrival<'_>)) -> Result<(), LiveError> {
         if self.drained == Drained::More {
             // Other work gets its turn between two batches.
             tokio::task::yield_now().await;
@@ -193,7 +241,7 @@ impl Live {
     }
 
     /// Hands on what is in the ring buffer now, a batch at most.
-    fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
+    fn drain(&mut self, each: &mut impl FnMut(Arrival<'_>)) -> Drained {
         let clock = convert::Clock::now();
         let tick = self.last_tick.elapsed() >= TICK;
         let mut unreported = 0;
@@ -206,34 +254,36 @@ impl Live {
         let Self {
             ring,
             reassembler,
-            delivered,
-            argv_cut,
+            handed_on,
             ..
         } = self;
-        let mut emit = |assembled: Assembled<'_>| {
-            *delivered += 1;
-            *argv_cut += u64::from(assembled.cut.is_some());
-            each(
-                &convert::exec(&assembled, clock),
-                assembled.lost + std::mem::take(&mut unreported),
-            );
-        };
+        handed_on.clock = clock;
+        handed_on.unreported += unreported;
         let mut drained = Drained::More;
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
                 drained = Drained::Empty;
                 break;
             };
-            if let Err(error) = reassembler.push(&item, &mut emit) {
-                self.undecodable += 1;
-                log::error!("ring buffer: {error}");
+            match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
+                Ok(None) => {}
+                Ok(Some(Aside::Task(task))) => each(Arrival::Running(Running {
+                    pid: task.pid,
+                    start_boot_ns: task.start_boot_ns,
+                    image: ImageKey(task.image),
+                })),
+                Ok(Some(Aside::Scan(scan))) => each(Arrival::Scanned {
+                    complete: scan.complete != 0,
+                }),
+                Err(error) => {
+                    self.undecodable += 1;
+                    log::error!("ring buffer: {error}");
+                }
             }
         }
         if drained == Drained::Empty && tick {
-            reassembler.tick(&mut emit);
+            reassembler.tick(&mut |exec| handed_on.exec(&exec, each));
         }
-        // Nothing was handed on: they go with the next exec.
-        self.missed -= unreported;
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
@@ -242,7 +292,7 @@ impl Live {
 
     /// Detaches, then hands on everything that is still on its way. Ends when every exec that the program saw is accounted
     /// for, or after `limit`.
-    pub fn stop(&mut self, limit: Duration, each: &mut impl FnMut(&Exec<'_>, u64)) {
+    pub fn stop(&mut self, limit: Duration, each: &mut impl FnMut(Arrival<'_>)) {
         if let Some(link) = self.link.take()
             && let Ok(program) = raw_tracepoint(&mut self.ebpf, ATTACHED)
             && let Err(error) = program.detach(link)
@@ -260,18 +310,29 @@ impl Live {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let clock = convert::Clock::now();
         let Self {
-            reassembler,
-            delivered,
-            argv_cut,
-            ..
+            reassembler, handed_on, ..
         } = self;
-        reassembler.finish(&mut |assembled| {
-            *delivered += 1;
-            *argv_cut += u64::from(assembled.cut.is_some());
-            each(&convert::exec(&assembled, clock), assembled.lost);
-        });
+        handed_on.clock = convert::Clock::now();
+        reassembler.finish(&mut |exec| handed_on.exec(&exec, each));
+    }
+
+    /// Whether the counters can be read without capabilities: not before Linux 5.19 where `unprivileged_bpf_disabled` is
+    /// set. Tried in a thread, since capabilities are a thread's own.
+    #[must_use]
+    pub fn counts_without_rights(&self) -> bool {
+        let counters = &self.counters;
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| {
+                let none = CapabilitySets {
+                    effective: CapabilitySet::empty(),
+                    permitted: CapabilitySet::empty(),
+                    inheritable: CapabilitySet::empty(),
+                };
+                set_capabilities(None, none).is_ok() && counters.get(&0, 0).is_ok()
+            });
+            tried.join().unwrap_or(false)
+        })
     }
 
     /// The sums so far.
@@ -290,9 +351,9 @@ impl Live {
         let missed = self.missed();
         Totals {
             execs: counters.execs + missed,
-            delivered: self.delivered,
+            delivered: self.handed_on.delivered,
             lost: counters.lost + missed + self.undecodable,
-            argv_cut: self.argv_cut,
+            argv_cut: self.handed_on.argv_cut,
             path_cut: counters.path_cut,
         }
     }

@@ -1,0 +1,506 @@
+//! The stage between the pipeline and the outputs: puts names and hashes into reports.
+//!
+//! [`Stage::submit`] never waits. It looks at the executable and asks for what is missing ([`hash`](super::hash),
+//! [`accounts`](super::accounts): a thread each); a third thread hands the records on, in the order of submission. A report
+//! waits for its hash and its names until limits of its own, counted from its submission, so that one that waits delays those
+//! behind it by no more than its own limit.
+//!
+//! Nothing is lost in silence. When half of the queue is in use, nothing waits any more: reports go on with what is known.
+//! When it is full because even that is too slow, reports are dropped and counted, and the kernel events that they said
+//! were lost are said by the next one. The queue is bounded in bytes; see [`Config::queue_bytes`].
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    accounts::{self, Name, NameLimits, Names, Resolver},
+    hash::{Asked, Clock, HashLimits, Hasher, Pending, ProcFs, System, Wanted},
+};
+use crate::{
+    finding::{Image, Report},
+    record::{Hashing, Record},
+};
+
+/// Beyond the bound of the queue, room for the records that are not reports: they are small, few, and tell of losses.
+const RESERVE: usize = 1 << 20;
+/// What a record that is not a report is taken to weigh, bytes.
+const SMALL: usize = 4096;
+/// How long [`Stage::flush`] waits for records to be taken once it no longer waits for hashes and names.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Limits of the stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Of hashing.
+    pub hash: HashLimits,
+    /// Of names; its `wait` is how long a report waits for them.
+    pub names: NameLimits,
+    /// A report waits so long for its hash.
+    pub hash_wait: Duration,
+    /// Once so many bytes of records wait, no report is added. The last one added may be longer than this by itself.
+    pub queue_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hash: HashLimits::default(),
+            names: NameLimits::default(),
+            hash_wait: Duration::from_secs(2),
+            queue_bytes: 32 << 20,
+        }
+    }
+}
+
+/// Where the stage learns things.
+pub struct Sources {
+    /// Names of users.
+    pub resolver: Box<dyn Resolver>,
+    /// Files of processes.
+    pub proc: Arc<dyn ProcFs>,
+    /// Clocks for hashing.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+impl Sources {
+    /// This host.
+    #[must_use]
+    pub fn system() -> Self {
+        let system = Arc::new(System::new());
+        Self {
+            resolver: accounts::system(),
+            proc: Arc::clone(&system) as _,
+            clock: system,
+        }
+    }
+}
+
+/// What must be known of an executable, beyond what its report says, to hash it. All as the kernel said at the exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// Start of the process, nanoseconds since boot.
+    pub start_boot_ns: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Device of the file system, in the kernel's own encoding (20 bits of minor).
+    pub device: u32,
+    /// Size, bytes.
+    pub size: u64,
+}
+
+/// The state of the stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Hashes.
+    pub hashing: Hashing,
+    /// Names that were not known in time.
+    pub late_names: u64,
+    /// Reports handed on unfinished because too many waited.
+    pub hurried: u64,
+    /// Records dropped because the queue was full.
+    pub dropped: u64,
+    /// Records that wait.
+    pub queued: u64,
+    /// Bytes of the records that wait.
+    pub queued_bytes: u64,
+}
+
+struct Entry {
+    record: Record,
+    weight: usize,
+    hash: Option<(Pending, Instant)>,
+    /// Of the user, the effective user, the one who logged in.
+    names: [Option<Name>; 3],
+}
+
+impl Entry {
+    /// Until when this is to wait; none when it need not.
+    fn waits_until(&self, now: Instant) -> Option<Instant> {
+        let hash = self.hash.as_ref().filter(|(pending, _)| pending.get().is_none());
+        let names = self.names.iter().flatten().filter_map(|name| match name {
+            Name::Later(pending) if !pending.is_ready() => Some(pending.until()),
+            _ => None,
+        });
+        hash.map(|(_, until)| *until)
+            .into_iter()
+            .chain(names)
+            .max()
+            .filter(|until| now < *until)
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// A record has been taken and is being handed on; its bytes still count.
+    in_hand: bool,
+    /// Nothing waits until the queue is shorter.
+    crowded: bool,
+    /// Nothing waits until the queue is empty.
+    flushing: bool,
+    /// No more records will come.
+    closed: bool,
+    /// Kernel events whose loss a dropped report would have told of.
+    lost: u64,
+    /// The last report was dropped.
+    dropping: bool,
+    counts: Counts,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn hurry(&self) -> bool {
+        self.crowded || self.flushing || self.closed
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something that a record may wait for has come.
+    fn wake(&self) {
+        // Under the lock, so that the thread is not between its look and its sleep.
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+}
+
+/// The running stage. Dropping it hands on what is left, as it is.
+pub struct Stage {
+    shared: Arc<Shared>,
+    hasher: Arc<Hasher>,
+    names: Names,
+    config: Config,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    /// Starts the threads. Records go to `out`, on one of them.
+    ///
+    /// # Errors
+    /// When a thread can't be started.
+    pub fn start(config: Config, sources: Sources, out: impl FnMut(Record) + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let wake = || {
+            let shared = Arc::clone(&shared);
+            move || shared.wake()
+        };
+        let hasher = Arc::new(Hasher::start(config.hash, sources.proc, sources.clock, wake())?);
+        let names = Names::start(sources.resolver, config.names, wake())?;
+        let work = Work {
+            shared: Arc::clone(&shared),
+            hasher: Arc::clone(&hasher),
+            late: format!(
+                "the hash was not ready within {}",
+                humantime::format_duration(config.hash_wait)
+            ),
+            low: config.queue_bytes / 4,
+        };
+        thread::Builder::new()
+            .name("enrich".to_owned())
+            .spawn(move || work.run(out))?;
+        Ok(Self {
+            shared,
+            hasher,
+            names,
+            config,
+        })
+    }
+
+    /// Hands over a report, to be completed: `account`, `effective_account` (of a user other than the real one),
+    /// `login_account`, and `sha256` when `file` says what was run. Never waits. Call it as soon as the exec is known: the
+    /// process may be gone a moment later.
+    pub fn submit(&self, mut report: Report, file: Option<&Executable>) {
+        let weight = weight(&report);
+        {
+            let mut queue = self.shared.lock();
+            if queue.bytes >= self.config.queue_bytes {
+                queue.counts.dropped += 1;
+                queue.lost += report.events_lost;
+                if !mem::replace(&mut queue.dropping, true) {
+                    log::error!("reports come faster than they can be handed on; some are dropped");
+                }
+                return;
+            }
+            queue.dropping = false;
+            report.events_lost += mem::take(&mut queue.lost);
+        }
+        let now = Instant::now();
+        let hash = file.and_then(|file| self.ask_hash(&mut report, file, now));
+        let names = self.ask_names(&report, now);
+        self.push(Entry {
+            record: Record::Exec(Box::new(report)),
+            weight,
+            hash,
+            names,
+        });
+    }
+
+    /// Hands over a record that is complete (a report too); it keeps its place in the order. Never waits.
+    pub fn pass(&self, record: Record) {
+        let weight = match &record {
+            Record::Exec(report) => weight(report),
+            _ => SMALL,
+        };
+        {
+            let mut queue = self.shared.lock();
+            if queue.bytes >= self.config.queue_bytes.saturating_add(RESERVE) {
+                queue.counts.dropped += 1;
+                return;
+            }
+        }
+        self.push(Entry {
+            record,
+            weight,
+            hash: None,
+            names: [None, None, None],
+        });
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut queue = self.shared.lock();
+        queue.bytes += entry.weight;
+        queue.crowded |= queue.bytes >= self.config.queue_bytes / 2;
+        queue.entries.push_back(entry);
+        // Behind another record there is nothing to do yet.
+        let wake = queue.entries.len() == 1 || queue.crowded;
+        drop(queue);
+        if wake {
+            self.shared.changed.notify_all();
+        }
+    }
+
+    fn ask_hash(&self, report: &mut Report, file: &Executable, now: Instant) -> Option<(Pending, Instant)> {
+        let asked = self.hasher.ask(&Wanted {
+            pid: report.pid?,
+            start_boot_ns: file.start_boot_ns,
+            parent_pid: report.parent_pid,
+            time: report.time,
+            inode: file.inode,
+            device: file.device,
+            size: file.size,
+            path: report.folder_path.as_deref(),
+            fileless: report.fileless == Some(true),
+        });
+        match asked {
+            Asked::Now(answer) => {
+                report.sha256 = Some(answer);
+                None
+            }
+            Asked::Later(pending) => Some((pending, now + self.config.hash_wait)),
+        }
+    }
+
+    fn ask_names(&self, report: &Report, now: Instant) -> [Option<Name>; 3] {
+        let effective = report.effective_uid.filter(|uid| Some(*uid) != report.uid);
+        let user = report.uid.map(|uid| self.names.ask(uid, now));
+        let login = match report.login_uid {
+            uid if uid == report.uid => user.clone(),
+            uid => uid.map(|uid| self.names.ask(uid, now)),
+        };
+        [user, effective.map(|uid| self.names.ask(uid, now)), login]
+    }
+
+    /// Waits until everything has been handed on: for `limit` as usual, then without waiting for hashes and names. False
+    /// when something is left even so, because `out` does not take it.
+    #[must_use]
+    pub fn flush(&self, limit: Duration) -> bool {
+        let wait = |limit| {
+            self.shared
+                .changed
+                .wait_timeout_while(self.shared.lock(), limit, |queue| {
+                    queue.in_hand || !queue.entries.is_empty()
+                })
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let (mut queue, timeout) = wait(limit);
+        if !timeout.timed_out() {
+            return true;
+        }
+        queue.flushing = true;
+        drop(queue);
+        self.shared.changed.notify_all();
+        !wait(LAST).1.timed_out()
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let hashing = self.hasher.counts();
+        let queue = self.shared.lock();
+        Counts {
+            hashing,
+            queued: queue.entries.len() as u64 + u64::from(queue.in_hand),
+            queued_bytes: queue.bytes as u64,
+            ..queue.counts
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        drop(queue);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// The thread that hands records on.
+struct Work {
+    shared: Arc<Shared>,
+    hasher: Arc<Hasher>,
+    /// The reason of a hash that comes too late.
+    late: String,
+    /// When no more than this waits, there is no more hurry.
+    low: usize,
+}
+
+impl Work {
+    fn run(self, mut out: impl FnMut(Record)) {
+        while let Some((entry, hurry)) = self.next() {
+            let weight = entry.weight;
+            out(self.complete(entry, hurry));
+            let mut queue = self.shared.lock();
+            queue.in_hand = false;
+            queue.bytes -= weight;
+            let empty = queue.entries.is_empty();
+            queue.crowded &= queue.bytes > self.low;
+            queue.flushing &= !empty;
+            drop(queue);
+            if empty {
+                // For `flush`.
+                self.shared.changed.notify_all();
+            }
+        }
+    }
+
+    /// The next record, once it need not wait any more, and whether it would have had to but for the hurry.
+    fn next(&self) -> Option<(Entry, bool)> {
+        let mut queue = self.shared.lock();
+        loop {
+            let waits = queue.entries.front().map(|entry| entry.waits_until(Instant::now()));
+            let until = match waits {
+                None if queue.closed => return None,
+                None => None,
+                Some(Some(until)) if !queue.hurry() => Some(until),
+                Some(waits) => {
+                    queue.in_hand = true;
+                    return queue.entries.pop_front().map(|entry| (entry, waits.is_some()));
+                }
+            };
+            queue = match until {
+                Some(until) => {
+                    let limit = until.saturating_duration_since(Instant::now());
+                    let result = self.shared.changed.wait_timeout(queue, limit);
+                    result.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn complete(&self, entry: Entry, hurry: bool) -> Record {
+        let Entry {
+            mut record,
+            hash,
+            names,
+            ..
+        } = entry;
+        let Record::Exec(report) = &mut record else {
+            return record;
+        };
+        if let Some((pending, _)) = hash {
+            let reason = if hurry {
+                "too many reports waited at once"
+            } else {
+                &self.late
+            };
+            report.sha256 = Some(self.hasher.give_up(&pending, reason));
+        }
+        let late = names
+            .iter()
+            .flatten()
+            .filter(|name| matches!(name, Name::Later(pending) if !pending.is_ready()))
+            .count() as u64;
+        if late > 0 || hurry {
+            let mut queue = self.shared.lock();
+            queue.counts.late_names += late;
+            queue.counts.hurried += u64::from(hurry);
+        }
+        let places = [
+            &mut report.account,
+            &mut report.effective_account,
+            &mut report.login_account,
+        ];
+        for (place, name) in places.into_iter().zip(names) {
+            match name {
+                Some(Name::Now(name)) => *place = Some(name),
+                Some(Name::Later(pending)) => *place = Some(pending.take()),
+                None => {}
+            }
+        }
+        record
+    }
+}
+
+/// Bytes of memory that a report holds, nearly.
+fn weight(report: &Report) -> usize {
+    let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+    let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+    let image = |image: &Image| bytes(&image.file_name) + bytes(&image.folder_path) + bytes(&image.argv);
+    let list = |values: &[String]| values.iter().map(|v| v.len() + size_of::<String>()).sum::<usize>();
+    let verdict = report.verdict.as_ref().map_or(0, |v| {
+        list(&v.rule_ids)
+            + list(&v.packs)
+            + list(&v.matched_terms)
+            + v.category.len()
+            + v.technique.len()
+            + v.tactic.len()
+    });
+    let process = size_of::<crate::finding::Process>();
+    let ancestry: usize = report.ancestry.iter().map(|p| process + image(&p.image)).sum();
+    size_of::<Entry>()
+        + size_of::<Report>()
+        + report.argv.len()
+        + bytes(&report.file_name)
+        + bytes(&report.folder_path)
+        + bytes(&report.script_path)
+        + bytes(&report.directory)
+        + bytes(&report.tty)
+        + bytes(&report.cgroup_path)
+        + text(&report.container_id)
+        + text(&report.systemd_unit)
+        + text(&report.systemd_user_unit)
+        + report.previous.as_ref().map_or(0, image)
+        + ancestry
+        + verdict
+}
