@@ -4,12 +4,7 @@
 //! through the ring buffer, which image each process has. An exec between the two is in the ring buffer before the kernel's
 //! answer: then the exec's own record says what the image is, and what `/proc` said of that process does not count.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    os::unix::ffi::OsStringExt as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, fs, io, os::unix::ffi::OsStringExt as _, path::Path};
 
 use crate::{event, finding::Image};
 
@@ -82,20 +77,24 @@ impl ProcScan {
 
 fn process(folder: &Path, pid: u32) -> Option<(u64, Scanned)> {
     let start = start_ticks(&fs::read(folder.join("stat")).ok()?)?;
-    // Kernel threads and zombies have no image.
-    let exe: PathBuf = fs::read_link(folder.join("exe")).ok()?;
-    let exe = exe.into_os_string().into_vec();
-    let path = exe.strip_suffix(b" (deleted)").unwrap_or(&exe);
     let argv = fs::read(folder.join("cmdline")).ok()?;
+    // Kernel threads and zombies have neither. A program whose file system is gone has arguments only.
+    let exe = fs::read_link(folder.join("exe"))
+        .map(|exe| exe.into_os_string().into_vec())
+        .ok();
+    if exe.is_none() && argv.is_empty() {
+        return None;
+    }
+    let path = exe.as_deref().map(|exe| exe.strip_suffix(b" (deleted)").unwrap_or(exe));
     // The same process still?
     if start_ticks(&fs::read(folder.join("stat")).ok()?) != Some(start) {
         return None;
     }
+    // As for execs: the kernel's own prefix of a memfd's name is not part of it.
+    let name = path.map(|path| path.strip_prefix(b"/memfd:").unwrap_or_else(|| event::base_name(path)));
     let image = Image {
-        file_name: Some(event::base_name(path))
-            .filter(|name| !name.is_empty())
-            .map(<[u8]>::to_vec),
-        folder_path: Some(path.to_vec()),
+        file_name: name.filter(|name| !name.is_empty()).map(<[u8]>::to_vec),
+        folder_path: path.map(<[u8]>::to_vec),
         argv_total: argv.len() as u64,
         argv: Some(argv),
     };
