@@ -1,3 +1,4 @@
-//! What user space adds to an exec: names of users.
+//! What user space adds to an exec: names of users, container and units.
 
 pub mod accounts;
+pub mod cgroup;
