@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{finding::Report, pipeline::Sums, source::live::Totals};
 
 /// One line of every output.
@@ -17,6 +19,69 @@ pub enum Record {
     Blind(Blind),
 }
 
+impl Record {
+    /// When it happened, or was noticed.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        match self {
+            Self::Exec(report) => report.time,
+            Self::Lost(lost) => lost.time,
+            Self::Health(health) => health.time,
+            Self::Blind(blind) => blind.time,
+        }
+    }
+
+    /// A stable id: the same record read back has the same one. Of an exec [`Report::event_id`]; of the others made of kind,
+    /// host, time to the microsecond and counts.
+    #[must_use]
+    pub fn event_id(&self, device: &str) -> String {
+        match self {
+            Self::Exec(report) => report.event_id(device),
+            Self::Lost(lost) => id(
+                "lost",
+                device,
+                lost.time,
+                &[micros(lost.since), lost.count.into(), lost.total.into()],
+            ),
+            Self::Health(health) => {
+                let (totals, sums) = (health.totals, health.sums);
+                let counts = [
+                    totals.execs,
+                    totals.delivered,
+                    totals.lost,
+                    sums.delivered,
+                    sums.findings,
+                    sums.suppressed,
+                    sums.folded,
+                    sums.clean,
+                ];
+                id("health", device, health.time, &counts.map(u128::from))
+            }
+            Self::Blind(blind) => id("blind", device, blind.time, &[blind.last_seen.map_or(0, micros)]),
+        }
+    }
+}
+
+fn micros(time: SystemTime) -> u128 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros())
+}
+
+fn id(kind: &str, device: &str, time: SystemTime, numbers: &[u128]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(kind);
+    hash.update((device.len() as u64).to_le_bytes());
+    hash.update(device);
+    hash.update(micros(time).to_le_bytes());
+    for number in numbers {
+        hash.update(number.to_le_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// Kernel events were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -28,6 +93,8 @@ pub struct Lost {
     pub count: u64,
     /// Execs lost since the start.
     pub total: u64,
+    /// Execs lost since the record before, whatever its kind. Unlike `count` it leaves out what another record has told.
+    pub events_lost: u64,
 }
 
 /// The monitor's own exec did not come back through the kernel.
@@ -39,6 +106,8 @@ pub struct Blind {
     pub last_seen: Option<SystemTime>,
     /// What is known of the cause.
     pub reason: String,
+    /// Execs lost since the record before, whatever its kind.
+    pub events_lost: u64,
 }
 
 /// Why a health record is made.
@@ -52,6 +121,22 @@ pub enum Occasion {
     Change,
     /// The monitor ends.
     Exit,
+}
+
+impl Occasion {
+    /// Every occasion.
+    pub const ALL: [Self; 4] = [Self::Interval, Self::Signal, Self::Change, Self::Exit];
+
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interval => "interval",
+            Self::Signal => "signal",
+            Self::Change => "change",
+            Self::Exit => "exit",
+        }
+    }
 }
 
 /// The state of the monitor. Sums are since the start: `execs = delivered + lost` (once everything is drained) and
@@ -84,6 +169,16 @@ pub struct Health {
     pub hashing: Hashing,
     /// Each output.
     pub outputs: Vec<OutputState>,
+    /// Execs lost since the record before, whatever its kind.
+    pub events_lost: u64,
+}
+
+impl Health {
+    /// The state in one word.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        if self.problems.is_empty() { "ok" } else { "degraded" }
+    }
 }
 
 /// What became of requests for the hash of an executable.

@@ -115,13 +115,13 @@ impl Reporter {
     fn report(&mut self, mut report: Report) {
         report.account = report.uid.map(|uid| self.accounts.name(uid));
         report.login_account = report.login_uid.map(|uid| self.accounts.name(uid));
-        let json = (self.form == Form::Json || self.file.is_some()).then(|| json::line(&report, &self.device));
+        let json = (self.form == Form::Json || self.file.is_some()).then(|| json::report(&report, &self.device));
         if let (Some(file), Some(json)) = (&self.file, &json) {
             file.send(json.clone());
         }
         match (self.form, json) {
             (Form::Json, Some(json)) => self.stdout.send(json),
-            _ => self.stdout.send(line::line(&report, self.colour)),
+            _ => self.stdout.send(line::report(&report, self.colour)),
         }
     }
 
