@@ -92,14 +92,19 @@ fn one_page() -> String {
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn twenty_thousand_execs_are_reported_once_each() {
     const THREADS: usize = 4;
-    const COUNT: usize = 5_000;
+    // An emulated processor makes a tenth of the speed; there the number matters less than the kernel.
+    let count = if std::env::var_os("CERT_RECON_VM").is_some() {
+        750
+    } else {
+        5_000
+    };
     let watch = Watch::all_execs();
     let temp = Temp::new();
     let asked = token();
-    storm(&temp.program("p", Program::Exit), &asked, THREADS, COUNT);
+    storm(&temp.program("p", Program::Exit), &asked, THREADS, count);
     let rows = watch.rows_so_far(|row| row.is(&asked));
-    let closing = assert_once_each(watch, &rows, THREADS, COUNT);
-    assert!(closing.execs >= (THREADS * COUNT) as u64);
+    let closing = assert_once_each(watch, &rows, THREADS, count);
+    assert!(closing.execs >= (THREADS * count) as u64);
     assert_eq!(closing.lines, closing.delivered, "each has its row: {closing:?}");
 }
 
