@@ -185,7 +185,7 @@ fn an_exec_by_another_thread_is_one_of_the_process() {
     let temp = Temp::new();
     let asked = token();
     let path = temp.program("threaded", Program::Exit);
-    let ran = Exec::new(&path).args(["a", "", &asked]).from_second_thread().run();
+    let ran = Exec::new(&path).args(["a", "", &asked]).by_second_thread().run();
     let row = watch.row_of(&asked);
     row.assert_pid(ran.pid);
     assert_eq!(row.json["ProcessArguments"], serde_json::json!(["a", "", asked]));

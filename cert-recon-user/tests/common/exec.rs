@@ -118,7 +118,7 @@ impl Exec {
     }
 
     /// Made by a thread that is not the process's first.
-    pub(crate) fn from_second_thread(mut self) -> Self {
+    pub(crate) fn by_second_thread(mut self) -> Self {
         self.how = match self.how {
             How::Path(path) => How::Thread(path),
             other => other,

@@ -2,12 +2,29 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _};
 
+use super::sys;
+
 /// The inode of the initial pid namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Whether the numbers of processes that this process sees are those that the kernel reports.
 pub(crate) fn in_initial_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() == INITIAL_PID_NAMESPACE)
+}
+
+/// How often the kernel did not run a program of this process because it was already running on that CPU
+/// (`recursion_misses` in `bpf_prog_show_fdinfo()`, `kernel/bpf/syscall.c`).
+pub(crate) fn misses(pid: u32) -> u64 {
+    let infos = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("the process's descriptors");
+    let texts = infos
+        .flatten()
+        .map(|entry| fs::read_to_string(entry.path()).unwrap_or_default());
+    texts
+        .filter_map(|text| {
+            let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+            value.trim().parse::<u64>().ok()
+        })
+        .sum()
 }
 
 /// Ids of the eBPF programs and maps that a process holds.
@@ -40,12 +57,9 @@ impl Held {
 
     /// What of it is still in the kernel.
     pub(crate) fn left(&self) -> Self {
-        // An id that went away while it was looked up is an error, and gone.
-        let programs = aya::programs::loaded_programs().flatten().map(|program| program.id());
-        let maps = aya::maps::loaded_maps().flatten().map(|map| map.id());
         Self {
-            programs: programs.filter(|id| self.programs.contains(id)).collect(),
-            maps: maps.filter(|id| self.maps.contains(id)).collect(),
+            programs: &sys::loaded(sys::Loaded::Programs) & &self.programs,
+            maps: &sys::loaded(sys::Loaded::Maps) & &self.maps,
         }
     }
 

@@ -2,6 +2,7 @@
 //! allocate nothing and take no lock.
 
 use std::{
+    collections::BTreeSet,
     ffi::{CStr, CString},
     io,
     os::{
@@ -357,4 +358,44 @@ pub(crate) fn pty() -> io::Result<(OwnedFd, CString)> {
         let path = CStr::from_bytes_until_nul(&name).map_err(io::Error::other)?;
         Ok((control, path.to_owned()))
     }
+}
+
+/// What the kernel numbers: the commands of bpf(2) that list it (`include/uapi/linux/bpf.h`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loaded {
+    Programs = 11,
+    Maps = 12,
+}
+
+/// Ids of all that is loaded on this host.
+///
+/// Only ids are asked for. Opening the objects, as libraries do to list them, would disturb what is observed: a map of
+/// programs that is opened and closed while its owner exits is never freed (`prog_array_map_clear()` in
+/// `kernel/bpf/arraymap.c` takes a reference for each of two calls and schedules one work).
+pub(crate) fn loaded(what: Loaded) -> BTreeSet<u32> {
+    /// The part of `union bpf_attr` that these commands take.
+    #[repr(C)]
+    struct Attr {
+        start_id: u32,
+        next_id: u32,
+        open_flags: u32,
+    }
+    let mut ids = BTreeSet::new();
+    let mut attr = Attr {
+        start_id: 0,
+        next_id: 0,
+        open_flags: 0,
+    };
+    // SAFETY: the attributes are writable for their size.
+    while unsafe { libc::syscall(libc::SYS_bpf, what as libc::c_int, &raw mut attr, size_of::<Attr>()) } == 0 {
+        ids.insert(attr.next_id);
+        attr.start_id = attr.next_id;
+    }
+    let error = io::Error::last_os_error();
+    assert_eq!(
+        error.raw_os_error(),
+        Some(libc::ENOENT),
+        "listing {what:?} to the end: {error}"
+    );
+    ids
 }

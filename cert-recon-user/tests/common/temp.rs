@@ -15,7 +15,6 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Temp {
     path: PathBuf,
-    token: String,
 }
 
 impl Temp {
@@ -25,16 +24,11 @@ impl Temp {
         let path = root.join(format!("cert-recon-live-{token}"));
         fs::create_dir(&path).expect("a new folder for temporary files");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
-        Self { path, token }
+        Self { path }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The token in the folder's name.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
     }
 
     pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {

@@ -296,20 +296,39 @@ impl Watch {
     /// Makes an exec that is a finding of high confidence, and waits for its row: those of all execs before it have come.
     #[track_caller]
     pub(crate) fn barrier(&self) {
-        let token = token();
-        Exec::new(&self.barrier).args(["sslyze", &token]).run();
-        self.row_of(&token);
+        self.barrier_by(|exec| exec);
     }
 
     /// As [`barrier`](Self::barrier), on every CPU that this process may run on.
     #[track_caller]
     pub(crate) fn barrier_on_each_cpu(&self) {
         for cpu in sys::allowed_cpus() {
-            let token = token();
-            let pin = move || sys::child_pin(cpu);
-            Exec::new(&self.barrier).args(["sslyze", &token]).before(pin).run();
-            self.row_of(&token);
+            self.barrier_by(|exec| exec.before(move || sys::child_pin(cpu)));
         }
+    }
+
+    /// An exec that the ring buffer has no room for is lost, so what does not come is tried again.
+    #[track_caller]
+    fn barrier_by(&self, prepare: impl Fn(Exec) -> Exec) {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let end = Instant::now() + LIMIT;
+        let mut tokens = Vec::new();
+        while Instant::now() < end {
+            let token = token();
+            prepare(Exec::new(&self.barrier).args(["sslyze", &token])).run();
+            tokens.push(token);
+            // A row is looked at when it comes: there may be thousands before.
+            let mut looked = 0;
+            let come = |state: &State| {
+                let mut new = state.rows.iter().skip(looked);
+                looked = state.rows.len();
+                new.any(|row| tokens.iter().any(|token| row.is(token)))
+            };
+            if self.wait_within(PATIENCE, come) {
+                return;
+            }
+        }
+        self.fail("an exec comes through");
     }
 
     /// Ends it with SIGINT; see [`end`](Self::end).
@@ -386,41 +405,27 @@ impl Watch {
 
     #[track_caller]
     fn wait_until_ended(&self, what: &str) {
-        let end = Instant::now() + LIMIT;
-        let mut state = self.shared.lock();
-        while !(state.stdout_ended && state.stderr_ended) {
-            state = match self.wait_a_while(state, end) {
-                Some(state) => state,
-                None => self.fail(what),
-            };
-        }
+        let ended = self.wait_within(LIMIT, |state| state.stdout_ended && state.stderr_ended);
+        self.assert(ended, what);
     }
 
     #[track_caller]
     fn wait_until(&self, what: &str, mut condition: impl FnMut(&State) -> bool) {
-        let end = Instant::now() + LIMIT;
-        let mut state = self.shared.lock();
-        while !condition(&state) {
-            if state.stdout_ended && state.stderr_ended {
-                drop(state);
-                self.fail(&format!("{what} (it has ended)"));
-            }
-            state = match self.wait_a_while(state, end) {
-                Some(state) => state,
-                None => self.fail(what),
-            };
+        let mut truth = false;
+        let decided = self.wait_within(LIMIT, |state| {
+            truth = condition(state);
+            truth || (state.stdout_ended && state.stderr_ended)
+        });
+        if !truth {
+            self.fail(&format!("{what}{}", if decided { " (it has ended)" } else { "" }));
         }
     }
 
-    fn wait_a_while<'a>(&self, state: MutexGuard<'a, State>, end: Instant) -> Option<MutexGuard<'a, State>> {
-        let left = end.saturating_duration_since(Instant::now());
-        let state = self
-            .shared
-            .changed
-            .wait_timeout(state, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
-        (!left.is_zero()).then_some(state)
+    fn wait_within(&self, limit: Duration, mut condition: impl FnMut(&State) -> bool) -> bool {
+        let waiting = |state: &mut State| !condition(state);
+        let state = self.shared.lock();
+        let wait = self.shared.changed.wait_timeout_while(state, limit, waiting);
+        !wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     #[track_caller]
@@ -434,11 +439,6 @@ impl Watch {
     #[track_caller]
     pub(crate) fn fail(&self, what: &str) -> ! {
         panic!("not so: {what}")
-    }
-
-    /// What the program wrote on standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        self.shared.lock().stderr.clone()
     }
 
     /// A folder that lives as long.
@@ -587,7 +587,7 @@ fn parse_closing(stderr: &str) -> Option<Closing> {
     })
 }
 
-/// A field that must be there.
+/// A path as text.
 #[track_caller]
 pub(crate) fn path_text(path: &Path) -> &str {
     path.to_str().expect("a path of ASCII")
