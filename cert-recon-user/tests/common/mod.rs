@@ -11,6 +11,7 @@ pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;
 pub(crate) mod kernel;
+pub(crate) mod schema;
 pub(crate) mod sys;
 pub(crate) mod temp;
 pub(crate) mod watch;
