@@ -868,7 +868,11 @@ fn ticks(boot_ns: u64) -> u64 {
 pub(super) mod fake {
     //! A `/proc` and clocks that say what a test wants. Files are real.
 
-    use std::{collections::HashSet, os::unix::fs::MetadataExt as _, path::PathBuf};
+    use std::{
+        collections::HashSet,
+        os::unix::fs::MetadataExt as _,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
 
@@ -1006,7 +1010,7 @@ pub(super) mod fake {
 mod tests {
     use std::{
         fs,
-        path::PathBuf,
+        path::{Path, PathBuf},
         process::Command,
         sync::mpsc::{Receiver, Sender, channel},
     };
