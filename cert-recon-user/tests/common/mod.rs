@@ -11,6 +11,8 @@ pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;
 pub(crate) mod kernel;
+pub(crate) mod meddle;
+pub(crate) mod mount;
 pub(crate) mod schema;
 pub(crate) mod sys;
 pub(crate) mod temp;
