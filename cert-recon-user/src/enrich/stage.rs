@@ -1,7 +1,7 @@
 //! The stage between the pipeline and the outputs: puts names and hashes into reports.
 //!
 //! [`Stage::submit`] never waits. It looks at the executable and asks for what is missing ([`hash`](super::hash),
-//! [`accounts`](super::accounts): a thread each); a third thread hands the records on, in the order of submission. A report
+//! [`accounts`]: a thread each); a third thread hands the records on, in the order of submission. A report
 //! waits for its hash and its names until limits of its own, counted from its submission, so that one that waits delays those
 //! behind it by no more than its own limit.
 //!
@@ -590,6 +590,7 @@ mod tests {
             since: SystemTime::UNIX_EPOCH,
             count,
             total: count,
+            events_lost: 1,
         })
     }
 
