@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -602,11 +602,19 @@ fn read_stderr(shared: &Shared, stderr: ChildStderr) {
     shared.change(|state| state.stderr_ended = true);
 }
 
-fn read_stdout(shared: &Shared, stdout: impl Read, json: bool) {
-    let mut reader = BufReader::with_capacity(1 << 20, stdout);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-        let read = SystemTime::now();
+fn read_stdout(shared: &Shared, stdout: impl Read + Send + 'static, json: bool) {
+    // The pipe is emptied as fast as that goes: a slow reader would have lines dropped.
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut reader = BufReader::with_capacity(1 << 20, stdout);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            if send.send((std::mem::take(&mut line), SystemTime::now())).is_err() {
+                return;
+            }
+        }
+    });
+    for (line, read) in lines {
         let Line { row, kind, lost, bad } = take_line(&line, json, read);
         let row = row.map(Arc::new);
         shared.change(|state| {
@@ -626,7 +634,6 @@ fn read_stdout(shared: &Shared, stdout: impl Read, json: bool) {
             }
             state.rows.extend(row);
         });
-        line.clear();
     }
     shared.change(|state| state.stdout_ended = true);
 }
