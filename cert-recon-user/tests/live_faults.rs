@@ -254,6 +254,17 @@ fn flood(program: &Path, tokens: &[String]) {
     }
 }
 
+/// Waits until the last of these tokens is in a file, and asserts that all are.
+#[track_caller]
+fn assert_has_all(file: &Path, tokens: &[String]) {
+    let last = tokens.last().expect("tokens");
+    assert!(eventually(|| contains(file, last)), "{last}");
+    let text = fs::read_to_string(file).expect("the output file");
+    for token in tokens {
+        assert!(text.contains(token), "{token}");
+    }
+}
+
 /// The health records in an output file, newest last.
 fn healths(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -302,9 +313,7 @@ fn a_pipe_that_nobody_reads_costs_its_own_lines_alone_and_works_again_when_it_is
     );
     assert!(health["Lost"] == 0, "the ring buffer is drained: {health:#}");
     // The file has everything meanwhile.
-    for token in &during {
-        assert!(eventually(|| contains(&file, token)), "{token}");
-    }
+    assert_has_all(&file, &during);
 
     // Somebody reads.
     let read = thread::spawn(move || {
@@ -356,9 +365,7 @@ fn a_pipe_that_nobody_reads_delays_the_end_by_seconds_only() {
     let program = temp.program("p", Program::Exit);
     let all = tokens(10);
     flood(&program, &all);
-    for token in &all {
-        assert!(eventually(|| contains(&file, token)), "{token}");
-    }
+    assert_has_all(&file, &all);
     let stopped = Instant::now();
     let closing = watch.stop();
     // Two seconds for the output, and what a busy host adds.

@@ -146,6 +146,8 @@ struct Queue {
     bytes: usize,
     /// A record has been taken and is being handed on; its bytes still count.
     in_hand: bool,
+    /// These bytes.
+    weight_in_hand: usize,
     /// Nothing waits until the queue is shorter.
     crowded: bool,
     /// Nothing waits until the queue is empty.
@@ -330,7 +332,7 @@ impl Stage {
     }
 
     /// Waits until everything has been handed on: for `limit` as usual, then without waiting for hashes and names. False
-    /// when something is left even so, because `out` does not take it.
+    /// when something is left even so, because `out` does not take it: reports are then dropped, and counted.
     #[must_use]
     pub fn flush(&self, limit: Duration) -> bool {
         let wait = |limit| {
@@ -348,7 +350,18 @@ impl Stage {
         queue.flushing = true;
         drop(queue);
         self.shared.changed.notify_all();
-        !wait(LAST).1.timed_out()
+        let (mut queue, timeout) = wait(LAST);
+        if !timeout.timed_out() {
+            return true;
+        }
+        // What the monitor says about itself is still handed on: it is little, and it tells of the rest.
+        let all = queue.entries.len();
+        queue.entries.retain(|entry| !matches!(entry.record, Record::Exec(_)));
+        queue.counts.dropped += (all - queue.entries.len()) as u64;
+        queue.bytes = queue.entries.iter().map(|entry| entry.weight).sum::<usize>() + queue.weight_in_hand;
+        drop(queue);
+        drop(wait(LAST));
+        false
     }
 
     /// The state.
@@ -391,6 +404,7 @@ impl Work {
             out(self.complete(entry, hurry));
             let mut queue = self.shared.lock();
             queue.in_hand = false;
+            queue.weight_in_hand = 0;
             queue.bytes -= weight;
             let empty = queue.entries.is_empty();
             queue.crowded &= queue.bytes > self.low;
@@ -413,8 +427,10 @@ impl Work {
                 None => None,
                 Some(Some(until)) if !queue.hurry() => Some(until),
                 Some(waits) => {
+                    let entry = queue.entries.pop_front()?;
                     queue.in_hand = true;
-                    return queue.entries.pop_front().map(|entry| (entry, waits.is_some()));
+                    queue.weight_in_hand = entry.weight;
+                    return Some((entry, waits.is_some()));
                 }
             };
             queue = match until {

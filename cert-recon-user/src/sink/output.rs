@@ -18,9 +18,12 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::record::OutputState;
 
-/// Once so many bytes wait before an output, no line is added. The last one added may be longer than this by itself: an
-/// argv of the kernel's six megabytes is up to twelve times that in JSON, and must not hide by its length.
+/// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
+/// kernel's six megabytes is up to twelve times that in JSON) must not hide by its length, nor others behind it: one at a
+/// time waits beside the others.
 pub const QUEUE_BYTES: usize = 16 << 20;
+/// Beyond that, room for what the monitor says about itself: it is short, seldom, and tells of losses.
+const RESERVE: usize = 1 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -90,6 +93,15 @@ pub enum OpenError {
     },
 }
 
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// An exec.
+    Exec,
+    /// The monitor itself: losses, health, blindness.
+    Own,
+}
+
 /// Sums of one output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -102,7 +114,10 @@ pub struct Written {
 #[derive(Default)]
 struct Queue {
     lines: VecDeque<Vec<u8>>,
+    /// Of the lines that are no longer than the queue.
     bytes: usize,
+    /// Of the one that is.
+    long: usize,
     written: Written,
     /// No more lines will come.
     closed: bool,
@@ -172,13 +187,22 @@ impl Output {
     }
 
     /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
-    pub fn send(&self, line: Vec<u8>) {
+    pub fn send(&self, line: Vec<u8>, weight: Weight) {
         let mut queue = self.shared.lock();
-        if queue.broken || queue.bytes >= QUEUE_BYTES {
+        let most = match weight {
+            Weight::Exec => QUEUE_BYTES,
+            Weight::Own => QUEUE_BYTES + RESERVE,
+        };
+        let is_long = line.len() > QUEUE_BYTES;
+        if queue.broken || queue.bytes >= most || is_long && queue.long > 0 {
             queue.written.dropped += 1;
             return;
         }
-        queue.bytes += line.len();
+        if is_long {
+            queue.long = line.len();
+        } else {
+            queue.bytes += line.len();
+        }
         queue.lines.push_back(line);
         drop(queue);
         self.shared.changed.notify_all();
@@ -224,7 +248,7 @@ impl Output {
             name: self.name.clone(),
             lines: queue.written.lines,
             dropped: queue.written.dropped,
-            queued_bytes: queue.bytes as u64,
+            queued_bytes: (queue.bytes + queue.long) as u64,
             failing: queue.failing,
         }
     }
@@ -293,7 +317,7 @@ impl Work {
                         queue.broken = true;
                         queue.written.dropped += queue.lines.len() as u64;
                         queue.lines.clear();
-                        queue.bytes = 0;
+                        (queue.bytes, queue.long) = (0, 0);
                         drop(queue);
                         broken();
                     }
@@ -315,7 +339,11 @@ impl Work {
                 queue = shared.lock();
             }
             if let Some(line) = queue.lines.pop_front() {
-                queue.bytes -= line.len();
+                if line.len() > QUEUE_BYTES {
+                    queue.long = 0;
+                } else {
+                    queue.bytes -= line.len();
+                }
                 queue.in_hand = true;
                 return Some(line);
             }
@@ -506,7 +534,7 @@ mod tests {
         let path = folder.0.join("out");
         for line in ["a\n", "b\n"] {
             let output = start(&path);
-            output.send(line.into());
+            output.send(line.into(), Weight::Exec);
             assert_eq!(output.finish(LIMIT), Written { lines: 1, dropped: 0 });
         }
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n");
@@ -519,7 +547,7 @@ mod tests {
         let path = folder.0.join("out");
         fs::write(&path, "{\"half\"").unwrap();
         let output = start(&path);
-        output.send(b"next\n".to_vec());
+        output.send(b"next\n".to_vec(), Weight::Exec);
         assert_eq!(output.finish(LIMIT).lines, 1);
         assert_eq!(fs::read(&path).unwrap(), b"{\"half\"\nnext\n");
     }
@@ -541,6 +569,32 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_hides_no_other_and_what_the_monitor_says_has_room_of_its_own() {
+        // Nothing takes the lines.
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let name = String::new();
+        let output = Output { shared, name };
+        let send = |len, weight| {
+            let before = output.state();
+            output.send(vec![b'x'; len], weight);
+            let after = output.state();
+            let taken = after.dropped == before.dropped;
+            let added = if taken { len as u64 } else { 0 };
+            assert_eq!(after.queued_bytes, before.queued_bytes + added);
+            taken
+        };
+        assert!(send(QUEUE_BYTES + 1, Weight::Exec));
+        assert!(!send(QUEUE_BYTES + 1, Weight::Exec), "one at a time");
+        assert!(send(QUEUE_BYTES, Weight::Exec), "others as if it was not there");
+        assert!(!send(1, Weight::Exec), "until the queue is full");
+        assert!(send(RESERVE, Weight::Own));
+        assert!(!send(1, Weight::Own), "which has an end too");
+    }
+
+    #[test]
     fn only_what_was_written_last_is_taken_back() {
         let folder = Folder::new("back");
         let path = folder.0.join("out");
@@ -559,14 +613,14 @@ mod tests {
         let folder = Folder::new("rotated");
         let (path, old) = (folder.0.join("out"), folder.0.join("out.1"));
         let output = start(&path);
-        output.send(b"before\n".to_vec());
+        output.send(b"before\n".to_vec(), Weight::Exec);
         let end = Instant::now() + LIMIT;
         while fs::read(&path).unwrap().is_empty() && Instant::now() < end {
             thread::yield_now();
         }
         fs::rename(&path, &old).unwrap();
         output.reopen();
-        output.send(b"after\n".to_vec());
+        output.send(b"after\n".to_vec(), Weight::Exec);
         assert_eq!(output.finish(LIMIT), Written { lines: 2, dropped: 0 });
         assert_eq!(fs::read(&old).unwrap(), b"before\n");
         assert_eq!(fs::read(&path).unwrap(), b"after\n");

@@ -32,11 +32,11 @@ use crate::{
     event::{Exec, Lineage},
     finding::Report,
     pipeline::{Pipeline, Selection, Sums},
-    record::{Occasion, Record},
+    record::{Occasion, OutputState, Record},
     rules::Engine,
     sink::{
         json, line,
-        output::{OpenError, Opened, Output, Target, Written, colour},
+        output::{OpenError, Opened, Output, Target, Weight, Written, colour},
     },
     source::live::{Live, LiveError, Options, Totals},
 };
@@ -171,20 +171,37 @@ impl Outputs {
     fn write(&self, record: &Record) {
         // The terminal gets the closing sums as the program's last words.
         let closing = matches!(record, Record::Health(health) if health.occasion == Occasion::Exit);
+        let weight = match record {
+            Record::Exec(_) => Weight::Exec,
+            _ => Weight::Own,
+        };
         let to_stdout = self.form == Form::Json || !closing;
         let json = (self.form == Form::Json || self.file.is_some()).then(|| json::line(record, &self.device));
         if let (Some(file), Some(json)) = (&self.file, &json) {
-            file.send(json.clone());
+            file.send(json.clone(), weight);
         }
         match (self.form, json) {
-            (Form::Json, Some(json)) => self.stdout.send(json),
-            _ if to_stdout => self.stdout.send(line::line(record, self.colour)),
+            (Form::Json, Some(json)) => self.stdout.send(json, weight),
+            _ if to_stdout => self.stdout.send(line::line(record, self.colour), weight),
             _ => {}
         }
     }
 
     fn each(&self) -> impl Iterator<Item = &Output> {
         std::iter::once(&self.stdout).chain(&self.file)
+    }
+}
+
+impl Outlet {
+    /// The state of each output. What was dropped before it came to the outputs is missing in each of them.
+    fn states(&self) -> Vec<OutputState> {
+        let dropped = self.stage.counts().dropped;
+        let states = self.outputs.each().map(|output| {
+            let mut state = output.state();
+            state.dropped += dropped;
+            state
+        });
+        states.collect()
     }
 }
 
@@ -311,11 +328,13 @@ pub async fn run(
     if !outlet.stage.flush(ENRICH_LIMIT) {
         log::warn!("not every report was complete in time");
     }
-    let outputs = outlet
-        .outputs
-        .each()
-        .map(|output| (output.name().to_owned(), output.finish(OUTPUT_LIMIT)))
-        .collect();
+    let dropped = outlet.stage.counts().dropped;
+    let finish = |output: &Output| {
+        let mut written = output.finish(OUTPUT_LIMIT);
+        written.dropped += dropped;
+        (output.name().to_owned(), written)
+    };
+    let outputs = outlet.outputs.each().map(finish).collect();
     result?;
     Ok(Closing {
         totals,
