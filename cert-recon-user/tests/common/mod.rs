@@ -6,6 +6,7 @@
 //! pid and no other way. No compiler, interpreter or package is needed where these tests run: the programs that they exec
 //! are a few bytes of machine code ([`elf`]).
 
+pub(crate) mod actor;
 pub(crate) mod argv;
 pub(crate) mod deep;
 pub(crate) mod elf;
@@ -13,6 +14,7 @@ pub(crate) mod exec;
 pub(crate) mod kernel;
 pub(crate) mod sys;
 pub(crate) mod temp;
+pub(crate) mod truth;
 pub(crate) mod watch;
 
 use std::{
