@@ -8,6 +8,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod argv;
+pub(crate) mod cgroup;
 pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;

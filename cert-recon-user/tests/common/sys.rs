@@ -155,6 +155,20 @@ pub(crate) fn child_mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, std::ptr::null()) }).map(drop)
 }
 
+/// Mounts a file system without a device, for everyone.
+pub(crate) fn mount(target: &Path, kind: &CStr, data: &CStr) -> io::Result<()> {
+    let target = c_path(target);
+    // SAFETY: the strings end in NUL.
+    check(unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data.as_ptr().cast()) }).map(drop)
+}
+
+/// Undoes [`mount`].
+pub(crate) fn unmount(target: &Path) -> io::Result<()> {
+    let target = c_path(target);
+    // SAFETY: the path ends in NUL.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
 /// Leaves the mount namespace; what is mounted from now on is seen by this process alone.
 pub(crate) fn child_private_mounts() -> io::Result<()> {
     child_unshare(libc::CLONE_NEWNS)?;

@@ -86,7 +86,7 @@ pub(crate) fn difference(row: &Row, truth: &[Process]) -> Option<String> {
             return Some(format!("ancestor {at} is shown as {known:?} and is {truth:?}"));
         }
     }
-    let Some(parent) = truth.first() else { return None };
+    let parent = truth.first()?;
     let fields = [
         ("InitiatingProcessCommandLine", &parent.line),
         ("InitiatingProcessFolderPath", &parent.path),
