@@ -383,8 +383,8 @@ fn a_number_that_is_used_again_is_another_process() {
     let stage = Stage::new(&temp);
     // One that is older than the monitor.
     let older = stage.chain(&["pr"]);
-    let mut old = start(&stage, &older, nothing);
-    assert_eq!(stage.reported().pid, old.id());
+    let mut old = Ended(start(&stage, &older, nothing));
+    assert_eq!(stage.reported().pid, old.0.id());
     let watch = Watch::all_execs();
 
     // One that executed something, and again in place.
@@ -421,9 +421,9 @@ fn a_number_that_is_used_again_is_another_process() {
     }
 
     // And one with the number of a process that was there before the monitor.
-    let used = old.id();
+    let used = old.0.id();
     stage.open_gate(1);
-    assert!(old.wait().expect("its end").success());
+    assert!(old.0.wait().expect("its end").success());
     let Some((mut child, chain)) = play_as(&stage, &["f", "pw"], used) else {
         return;
     };
