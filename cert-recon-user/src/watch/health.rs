@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     record::{Health, Occasion, Record},
-    sink::output::Output,
     source::live::Live,
 };
 
@@ -98,8 +97,7 @@ impl HealthBook {
             ));
         }
         let mut dropped = 0;
-        for output in outlet.outputs.each() {
-            let state = output.state();
+        for state in outlet.states() {
             dropped += state.dropped;
             if state.failing {
                 problems.push(format!(
@@ -110,7 +108,7 @@ impl HealthBook {
         }
         if self.dropped.look(dropped, now) {
             problems.push(format!(
-                "an output does not take its lines fast enough ({dropped} dropped since the start)"
+                "lines come faster than they can be written ({dropped} dropped since the start)"
             ));
         }
         problems
@@ -135,7 +133,7 @@ impl HealthBook {
             images: processes.len() as u64,
             images_forgotten: processes.forgotten(),
             hashing: outlet.stage.counts().hashing,
-            outputs: outlet.outputs.each().map(Output::state).collect(),
+            outputs: outlet.states(),
             events_lost: lost.saturating_sub(std::mem::replace(&mut self.lost_told, lost)),
         };
         outlet.record(Record::Health(Box::new(health)));

@@ -32,7 +32,7 @@ use crate::{
     event::{Exec, Lineage},
     finding::Report,
     pipeline::{Pipeline, Selection, Sums},
-    record::{Occasion, Record},
+    record::{Occasion, OutputState, Record},
     rules::Engine,
     sink::{
         json, line,
@@ -206,6 +206,17 @@ impl Outlet {
             .map_err(WatchError::Enrich)?;
         Ok(Self { stage, outputs })
     }
+
+    /// The state of each output. A report that was dropped on its way to them is one that each of them lacks.
+    fn states(&self) -> Vec<OutputState> {
+        let dropped = self.stage.counts().dropped;
+        let state = |output: &Output| {
+            let mut state = output.state();
+            state.dropped += dropped;
+            state
+        };
+        self.outputs.each().map(state).collect()
+    }
 }
 
 impl Sink for Outlet {
@@ -311,11 +322,13 @@ pub async fn run(
     if !outlet.stage.flush(ENRICH_LIMIT) {
         log::warn!("not every report was complete in time");
     }
-    let outputs = outlet
-        .outputs
-        .each()
-        .map(|output| (output.name().to_owned(), output.finish(OUTPUT_LIMIT)))
-        .collect();
+    let dropped = outlet.stage.counts().dropped;
+    let finish = |output: &Output| {
+        let mut written = output.finish(OUTPUT_LIMIT);
+        written.dropped += dropped;
+        (output.name().to_owned(), written)
+    };
+    let outputs = outlet.outputs.each().map(finish).collect();
     result?;
     Ok(Closing {
         totals,
