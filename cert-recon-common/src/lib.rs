@@ -16,7 +16,7 @@ pub use counters::Counters;
 pub use offsets::{ABSENT, Offsets};
 pub use record::{
     ANCESTORS, Ancestor, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head,
-    HeadRecord, INLINE_ARGV, Prefix, Record, Scan, Task, flags, kind,
+    HeadRecord, INLINE_ARGV, LANE_SHIFT, LANES, Prefix, Record, Scan, Task, flags, kind,
 };
 
 /// Number of this contract. It rises with every change of a layout, of the meaning of a field, or of [`Offsets`]; the

@@ -84,6 +84,8 @@ record! {
         pub mount_parent: u32,
         /// `mount.mnt_mountpoint`
         pub mount_mountpoint: u32,
+        /// `mount.mnt_ns`
+        pub mount_ns: u32,
         /// `mount.mnt` (the embedded `vfsmount`)
         pub mount_mnt: u32,
         /// `vfsmount.mnt_root`

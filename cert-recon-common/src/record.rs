@@ -3,8 +3,8 @@
 //! An exec is one head record: the fixed [`Head`], then, without separators and in this order, the path given to exec, the
 //! interpreter's path (scripts only), the tty's name, the executable's path, the working directory's and the cgroup's (each
 //! leaf first), the [`Ancestor`]s, and the first bytes of argv. A longer argv follows in chunk records; when a part of it can't be sent, a cut record says
-//! so. The records of one CPU are never interleaved with those of another exec on that CPU: the program does not run twice
-//! on one CPU at a time.
+//! so. The records of one CPU and program are never interleaved with those of another exec: the program does not run
+//! twice on one CPU at a time.
 
 use crate::{ABI, layout::record};
 
@@ -55,6 +55,8 @@ pub mod flags {
     pub const INODE: u32 = 1 << 9;
     /// The cgroup was read, in the hierarchy of version 2 or, where the process is in that one's root, of version 1.
     pub const CGROUP: u32 = 1 << 10;
+    /// Sent by one of the programs that take execs that the first was not run for. It may be told twice.
+    pub const SECOND: u32 = 1 << 11;
 }
 
 /// [`Cut::reason`]: the ring buffer had no room.
@@ -64,6 +66,12 @@ pub const CUT_FAULT: u32 = 2;
 /// [`Cut::reason`]: argv is longer than the program's loop goes (8 MiB; the kernel's own limit is 6 MiB).
 pub const CUT_TOO_LONG: u32 = 3;
 
+/// Programs that are attached: the first, and those that take what the ones before were not run for.
+pub const LANES: u32 = 4;
+
+/// Where the number of the program stands in [`Prefix::cpu`].
+pub const LANE_SHIFT: u32 = 28;
+
 record! {
     /// The start of every record.
     pub struct Prefix {
@@ -71,7 +79,7 @@ record! {
         pub kind: u16,
         /// [`ABI`] of the program.
         pub abi: u16,
-        /// CPU that the exec ran on.
+        /// CPU that the exec ran on and, from bit [`LANE_SHIFT`], the program: records of several may be interleaved.
         pub cpu: u32,
         /// Number of the exec on that CPU, from 1, without gaps but for lost ones. With `cpu` it identifies the exec.
         pub seq: u64,

@@ -34,7 +34,7 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use cert_recon_common::{CUT_NO_SPACE, program};
 
 use crate::{
-    maps::{PROGRAMS, Scratch, count, scratch},
+    maps::{PROGRAMS, Scratch, is_taken, resume, scratch},
     path::Progress,
 };
 
@@ -48,16 +48,50 @@ const MORE_STEPS: u32 = 160;
 /// `fs/exec.c` after the new image is complete: `mm`, credentials and argv are the new program's.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
-    task::begin(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
+    let Some(s) = scratch(0) else { return 0 };
+    task::begin(s, 0, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
     walk(&ctx, s, FIRST_STEPS);
+    0
+}
+
+/// Attached behind the first program, like the two after it. Kernels since 7.0 may preempt a program on a tracepoint, and run
+/// no program for an exec on a CPU where that same program is at work for another: such an exec is the next program's. It
+/// knows them by what those before it have noted last on this CPU. When another exec came between two programs, it takes one
+/// that another had: user space knows that by the image.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn second_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 1)
+}
+
+/// See [`second_chance`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn third_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 2)
+}
+
+/// See [`second_chance`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn fourth_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 3)
+}
+
+#[inline(always)]
+fn chance(ctx: &RawTracePointContext, lane: u32) -> i32 {
+    let task = ctx.arg::<u64>(0);
+    if is_taken(lane, task::image_of(task)) {
+        return 0;
+    }
+    let Some(s) = scratch(lane) else { return 0 };
+    task::begin(s, lane, task, ctx.arg::<u64>(2));
+    // All of the walk there: this program is rarely needed, and quickly verified.
+    go_on(ctx, s, program::WALK);
     0
 }
 
 /// Goes on with path walks that need more steps than the program before had.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
     path::next_pass(s);
     walk(&ctx, s, MORE_STEPS);
     0
@@ -67,30 +101,30 @@ pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
 fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
     for _ in 0..steps {
         if let Progress::Done = path::step(s) {
-            go_on(ctx, program::EMIT);
+            go_on(ctx, s, program::EMIT);
             return;
         }
     }
-    go_on(ctx, program::WALK);
+    go_on(ctx, s, program::WALK);
 }
 
 /// Goes on in another program. A tail call returns only when it failed: then the exec is lost.
 #[inline(always)]
-fn go_on(ctx: &RawTracePointContext, slot: u32) {
+fn go_on(ctx: &RawTracePointContext, s: &Scratch, slot: u32) {
     // SAFETY: every program in the array is of this type and takes this context.
     unsafe { PROGRAMS.tail_call(ctx, slot) };
-    count(|c| c.lost += 1);
+    emit::lose(s);
 }
 
 /// Adds the first part of argv to the record and sends it.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_head(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
     cgroup::append(s);
     ancestry::append(s);
     argv::read_inline(s);
     if !emit::head(s) {
-        go_on(&ctx, program::LOSS);
+        go_on(&ctx, s, program::LOSS);
     } else if s.argv_sent < s.head.argv_len {
         // SAFETY: as in `go_on`.
         unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
@@ -105,7 +139,7 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
 /// Sends the rest of a long argv.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
     if let Err(reason) = argv::send_chunks(s) {
         emit::cut(s, reason);
         note::cut(&ctx, s, reason);
@@ -116,8 +150,8 @@ pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
 /// Counts an exec for whose head record the ring buffer had no room.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn note_loss(ctx: RawTracePointContext) -> i32 {
-    count(|c| c.lost += 1);
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
+    emit::lose(s);
     note::loss(&ctx, s);
     0
 }

@@ -11,8 +11,8 @@ use crate::{
     maps::{SCAN, ScanState},
 };
 
-/// Processes in each program. With the kernel's limit of 32 tail calls: 16,896 processes.
-pub(crate) const STEPS: u32 = 512;
+/// Processes in each program. With the kernel's limit of 32 tail calls: about 7,900 processes.
+pub(crate) const STEPS: u32 = 256;
 
 /// Bit of [`ScanState::counts`]: a process could not be sent.
 const FAILED: u64 = 1 << 32;

@@ -1,7 +1,7 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
@@ -30,18 +30,29 @@ macro_rules! fill {
     (@ $field:ident) => { $field };
 }
 
+/// The memory image of a task (`mm_struct`).
+#[inline(always)]
+pub(crate) fn image_of(task: u64) -> u64 {
+    read_u64(task, offset!(task_mm))
+}
+
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
-pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
+pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
     let mut seq = 0;
     let mut lost_before = 0;
     count(|c| {
-        c.execs += 1;
-        seq = c.execs;
-        lost_before = c.lost;
+        if lane == 0 {
+            c.execs += 1;
+            seq = c.execs;
+            lost_before = c.lost;
+        } else {
+            c.second += 1;
+            seq = c.second;
+        }
     });
 
-    let mm = read_u64(task, offset!(task_mm));
+    let mm = image_of(task);
     let cred = read_u64(task, offset!(task_cred));
     let parent = read_u64(task, offset!(task_real_parent));
     let exe_file = read_u64(mm, offset!(mm_exe_file));
@@ -57,6 +68,9 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     s.pos = 0;
 
     let mut bits = 0;
+    if lane != 0 {
+        bits |= flags::SECOND;
+    }
     if !audit {
         bits |= flags::NO_AUDIT;
     }
@@ -74,7 +88,7 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     };
     let head = &raw mut s.head;
     fill!(head, {
-        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu, seq },
+        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu: cpu | lane << LANE_SHIFT, seq },
         lost_before,
         boot_ns,
         start_boot_ns: read_u64(task, offset!(task_start_boottime)),

@@ -92,15 +92,20 @@ fn one_page() -> String {
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn twenty_thousand_execs_are_reported_once_each() {
     const THREADS: usize = 4;
-    const COUNT: usize = 5_000;
+    // An emulated processor makes a tenth of the speed; there the number matters less than the kernel.
+    let count = if std::env::var_os("CERT_RECON_VM").is_some() {
+        750
+    } else {
+        5_000
+    };
     let watch = Watch::all_execs();
     let temp = Temp::new();
     let asked = token();
-    storm(&temp.program("p", Program::Exit), &asked, THREADS, COUNT);
+    storm(&temp.program("p", Program::Exit), &asked, THREADS, count);
     let rows = watch.rows_so_far(|row| row.is(&asked));
-    let closing = assert_once_each(watch, &rows, THREADS, COUNT);
-    assert!(closing.execs >= (THREADS * COUNT) as u64);
-    assert_eq!(closing.lines, closing.delivered, "each has its row: {closing:?}");
+    let closing = assert_once_each(watch, &rows, THREADS, count);
+    assert!(closing.execs >= (THREADS * count) as u64);
+    closing.assert_each_has_a_line();
 }
 
 #[test]
@@ -197,7 +202,7 @@ fn with_the_smallest_ring_buffer_every_exec_is_reported_or_counted_as_lost() {
     let missing = seen.iter().filter(|times| **times == 0).count() + 1 - long.len();
     let closing = watch.stop();
     assert!(closing.lost >= missing as u64, "{missing} missing: {closing:?}");
-    assert_eq!(closing.lines, closing.delivered, "{closing:?}");
+    closing.assert_each_has_a_line();
 }
 
 #[test]

@@ -140,10 +140,22 @@ pub fn main() -> ExitCode {
     match result {
         Ok(status) => status.into(),
         Err(error) => {
-            log::error!("{error:#}");
+            log::error!("{}", message(&error));
             Status::Usage.into()
         }
     }
+}
+
+/// What went wrong and why: every cause that the text does not name already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message.push_str(if message.is_empty() { "" } else { ": " });
+            message.push_str(&cause);
+        }
+    }
+    message
 }
 
 /// Writes results to standard output; a reader that went away is no error.

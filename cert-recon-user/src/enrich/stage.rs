@@ -504,3 +504,342 @@ fn weight(report: &Report) -> usize {
         + ancestry
         + verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Receiver, Sender, channel},
+        time::SystemTime,
+    };
+
+    use super::{
+        super::hash::fake::{FakeClock, FakeProc, Folder, wanted},
+        *,
+    };
+    use crate::{
+        event::{Argv, Exec},
+        record::Lost,
+    };
+
+    /// Far more than any test takes: its end is a failure.
+    const LONG: Duration = Duration::from_secs(60);
+
+    struct Users;
+
+    impl Resolver for Users {
+        fn find(&mut self, uid: u32) -> io::Result<Option<String>> {
+            Ok((uid < 100).then(|| format!("user{uid}")))
+        }
+    }
+
+    /// Never answers; ends with the test.
+    struct Dead(Receiver<()>);
+
+    impl Resolver for Dead {
+        fn find(&mut self, _: u32) -> io::Result<Option<String>> {
+            let _ = self.0.recv();
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+
+    struct Bench {
+        proc: Arc<FakeProc>,
+        stage: Stage,
+        records: Receiver<Record>,
+        folder: Folder,
+    }
+
+    fn bench(name: &str, config: Config, resolver: impl Resolver + 'static) -> Bench {
+        let (records, out) = channel();
+        bench_with(name, config, resolver, out, move |record| {
+            let _ = records.send(record);
+        })
+    }
+
+    fn bench_with(
+        name: &str,
+        config: Config,
+        resolver: impl Resolver + 'static,
+        records: Receiver<Record>,
+        out: impl FnMut(Record) + Send + 'static,
+    ) -> Bench {
+        let proc = Arc::new(FakeProc::default());
+        let sources = Sources {
+            resolver: Box::new(resolver),
+            proc: Arc::clone(&proc) as _,
+            clock: Arc::new(FakeClock::default()),
+        };
+        Bench {
+            stage: Stage::start(config, sources, out).unwrap(),
+            proc,
+            records,
+            folder: Folder::new(name),
+        }
+    }
+
+    fn report(pid: u32) -> Report {
+        let time = SystemTime::now() + Duration::from_secs(3600);
+        let mut report = Report::new(&Exec::new(time, Argv::whole(b"x\0")), None);
+        report.pid = Some(pid);
+        report
+    }
+
+    fn lost(count: u64) -> Record {
+        Record::Lost(Lost {
+            time: SystemTime::UNIX_EPOCH,
+            since: SystemTime::UNIX_EPOCH,
+            count,
+            total: count,
+        })
+    }
+
+    impl Bench {
+        /// A report of a process that runs a new file.
+        fn submit_running(&self, pid: u32) {
+            let file = self.folder.file(&pid.to_string(), &pid.to_le_bytes());
+            self.proc.run(pid, &file);
+            let wanted = wanted(pid, &file);
+            let executable = Executable {
+                start_boot_ns: 0,
+                inode: wanted.inode,
+                device: wanted.device,
+                size: wanted.size,
+            };
+            self.stage.submit(report(pid), Some(&executable));
+        }
+
+        fn next(&self) -> Record {
+            self.records.recv_timeout(LONG).unwrap()
+        }
+
+        fn next_report(&self) -> Box<Report> {
+            match self.next() {
+                Record::Exec(report) => report,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// Holds the hashing thread before it reads a file.
+        fn gate(&self) -> Sender<()> {
+            let (go, gone) = channel();
+            *self.proc.on_open.lock().unwrap() = Some(Box::new(move || {
+                let _ = gone.recv();
+            }));
+            go
+        }
+    }
+
+    #[test]
+    fn a_report_gets_the_names_of_its_users_and_the_effective_one_only_when_it_is_another() {
+        let b = bench("names", Config::default(), Users);
+        let names = |uids: [Option<u32>; 3]| {
+            let mut report = report(1);
+            [report.uid, report.effective_uid, report.login_uid] = uids;
+            b.stage.submit(report, None);
+            let report = b.next_report();
+            assert_eq!(report.sha256, None, "it was not asked for");
+            [report.account, report.effective_account, report.login_account]
+        };
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            names([Some(1), Some(0), Some(1)]),
+            [name("user1"), name("user0"), name("user1")]
+        );
+        assert_eq!(names([Some(1), Some(1), None]), [name("user1"), None, None]);
+        assert_eq!(names([None, None, Some(4242)]), [None, None, name("4242")]);
+    }
+
+    #[test]
+    fn records_keep_their_order_behind_a_slow_hash() {
+        let config = Config {
+            hash_wait: LONG,
+            ..Config::default()
+        };
+        let b = bench("order", config, Users);
+        let go = b.gate();
+        b.submit_running(1);
+        b.stage.pass(lost(5));
+        b.stage.submit(report(2), None);
+        b.stage.pass(Record::Exec(Box::new(report(3))));
+        assert!(b.records.try_recv().is_err());
+        assert_eq!(b.stage.counts().queued, 4);
+        go.send(()).unwrap();
+        let first = b.next_report();
+        assert_eq!(first.pid, Some(1));
+        assert!(matches!(first.sha256, Some(Ok(_))));
+        assert!(matches!(b.next(), Record::Lost(lost) if lost.count == 5));
+        assert_eq!(b.next_report().pid, Some(2));
+        assert_eq!(b.next_report().pid, Some(3));
+        assert!(b.stage.flush(LONG));
+        let counts = b.stage.counts();
+        assert_eq!((counts.queued, counts.queued_bytes, counts.hashing.hashed), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_hash_that_does_not_come_in_time_is_absent_with_the_reason() {
+        let config = Config {
+            hash_wait: Duration::from_millis(20),
+            ..Config::default()
+        };
+        let b = bench("late", config, Users);
+        let _go = b.gate();
+        b.submit_running(1);
+        b.submit_running(2);
+        for pid in [1, 2] {
+            let report = b.next_report();
+            assert_eq!(report.pid, Some(pid));
+            assert_eq!(
+                report.sha256,
+                Some(Err("the hash was not ready within 20ms".to_owned()))
+            );
+        }
+        assert_eq!(b.stage.counts().hashing.too_busy, 2);
+    }
+
+    #[test]
+    fn a_dead_name_service_costs_all_reports_together_one_wait() {
+        let (_alive, dead) = channel();
+        let config = Config {
+            names: NameLimits {
+                wait: Duration::from_millis(200),
+                ..NameLimits::default()
+            },
+            ..Config::default()
+        };
+        let b = bench("dead", config, Dead(dead));
+        let start = Instant::now();
+        let all = 1000;
+        for uid in 0..all {
+            let mut report = report(1);
+            (report.uid, report.login_uid) = (Some(uid), Some(uid + 10_000));
+            b.stage.submit(report, None);
+        }
+        for uid in 0..all {
+            let report = b.next_report();
+            assert_eq!(report.account, Some(uid.to_string()));
+            assert_eq!(report.login_account, Some((uid + 10_000).to_string()));
+        }
+        // One after the other they would take minutes.
+        assert!(start.elapsed() < LONG);
+        assert!(b.stage.counts().late_names > 0);
+    }
+
+    #[test]
+    fn when_half_the_queue_is_in_use_nothing_waits_any_more() {
+        let config = Config {
+            hash_wait: LONG,
+            queue_bytes: 64 << 10,
+            ..Config::default()
+        };
+        let b = bench("crowd", config, Users);
+        let _go = b.gate();
+        b.submit_running(1);
+        let last = 2 + u32::try_from((32 << 10) / weight(&report(1))).unwrap();
+        for pid in 2..=last {
+            b.stage.submit(report(pid), None);
+        }
+        let first = b.next_report();
+        assert_eq!(first.sha256, Some(Err("too many reports waited at once".to_owned())));
+        for pid in 2..=last {
+            assert_eq!(b.next_report().pid, Some(pid));
+        }
+        let counts = b.stage.counts();
+        assert_eq!((counts.hurried, counts.dropped), (1, 0));
+    }
+
+    #[test]
+    fn when_nobody_takes_the_reports_the_queue_is_bounded_and_what_is_dropped_is_counted() {
+        let config = Config {
+            queue_bytes: 64 << 10,
+            ..Config::default()
+        };
+        let (records, out) = channel();
+        let (go, gone) = channel::<()>();
+        let b = bench_with("full", config, Users, out, move |record| {
+            // Until the other end is dropped.
+            let _ = gone.recv();
+            let _ = records.send(record);
+        });
+        let all = 2000;
+        for pid in 0..all {
+            let mut report = report(pid);
+            report.events_lost = 1;
+            report.argv = vec![b'x'; 100];
+            b.stage.submit(report, None);
+        }
+        b.stage.pass(lost(5));
+        let counts = b.stage.counts();
+        assert!(counts.dropped > 0);
+        assert!(counts.queued_bytes < (64 << 10) + 8192, "{counts:?}");
+        assert_eq!(counts.queued + counts.dropped, u64::from(all) + 1);
+        drop(go);
+        assert!(b.stage.flush(LONG));
+        b.stage.submit(report(all), None);
+        assert!(b.stage.flush(LONG));
+        let (mut reports, mut told, mut others) = (0, 0, 0);
+        for record in b.records.try_iter() {
+            match record {
+                Record::Exec(report) => {
+                    reports += 1;
+                    told += report.events_lost;
+                }
+                _ => others += 1,
+            }
+        }
+        assert_eq!(reports + counts.dropped, u64::from(all) + 1);
+        assert_eq!(
+            (told, others),
+            (u64::from(all), 1),
+            "what a dropped report would have told is told"
+        );
+    }
+
+    #[test]
+    fn a_flush_hands_on_what_still_waits_when_its_limit_has_passed() {
+        let config = Config {
+            hash_wait: LONG,
+            ..Config::default()
+        };
+        let b = bench("flush", config, Users);
+        let _go = b.gate();
+        for pid in 1..4 {
+            b.submit_running(pid);
+        }
+        assert!(b.stage.flush(Duration::from_millis(10)));
+        for pid in 1..4 {
+            let report = b.records.try_recv().unwrap();
+            assert!(matches!(report, Record::Exec(report) if report.pid == Some(pid)));
+        }
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_is_handed_on() {
+        let config = Config {
+            hash_wait: LONG,
+            ..Config::default()
+        };
+        let Bench {
+            proc,
+            stage,
+            records,
+            folder,
+        } = bench("end", config, Users);
+        let (_go, gone) = channel::<()>();
+        *proc.on_open.lock().unwrap() = Some(Box::new(move || {
+            let _ = gone.recv();
+        }));
+        let file = folder.file("x", b"x");
+        proc.run(1, &file);
+        let wanted = wanted(1, &file);
+        let executable = Executable {
+            start_boot_ns: 0,
+            inode: wanted.inode,
+            device: wanted.device,
+            size: wanted.size,
+        };
+        stage.submit(report(1), Some(&executable));
+        drop(stage);
+        assert!(matches!(records.recv_timeout(LONG), Ok(Record::Exec(_))));
+        assert!(records.recv_timeout(LONG).is_err(), "the thread ends");
+    }
+}

@@ -271,7 +271,7 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
     let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
     let (sha256, sha256_absent) = match &report.sha256 {
         Some(Ok(hash)) => (Some(hash.iter().map(|byte| format!("{byte:02x}")).collect()), None),
-        Some(Err(reason)) => (None, Some(reason.as_str())),
+        Some(Err(reason)) => (None, Some(reason.as_str()).filter(|reason| !reason.is_empty())),
         None => (None, None),
     };
     let set_uid = report.effective_uid.is_some() && report.effective_uid != report.uid;

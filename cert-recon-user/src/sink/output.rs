@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -249,6 +249,22 @@ impl Writer {
             Self::File(file) => file.write(bytes),
         }
     }
+
+    /// Takes back the part of a line that was written last; false when some of it is left.
+    fn take_back(&self, part: &[u8]) -> bool {
+        match self {
+            _ if part.is_empty() => true,
+            Self::Stdout(_) => false,
+            Self::File(file) => cut_end(file, part).is_ok(),
+        }
+    }
+}
+
+/// What comes after a failed write.
+enum Next {
+    Again,
+    Reopen,
+    GiveUp,
 }
 
 struct Work {
@@ -295,7 +311,7 @@ impl Work {
         loop {
             if std::mem::take(&mut queue.reopen) {
                 drop(queue);
-                self.reopen();
+                let _ = self.reopen();
                 queue = shared.lock();
             }
             if let Some(line) = queue.lines.pop_front() {
@@ -310,16 +326,25 @@ impl Work {
         }
     }
 
-    fn reopen(&mut self) {
-        let Target::File(path) = &self.target else { return };
+    /// Whether the file was opened anew.
+    fn reopen(&mut self) -> bool {
+        let Target::File(path) = &self.target else {
+            return false;
+        };
         match open(path) {
-            Ok(file) => self.writer = Writer::File(file),
-            Err(error) => log::error!("{error}; going on with the file that was open"),
+            Ok(file) => {
+                self.writer = Writer::File(file);
+                true
+            }
+            Err(error) => {
+                log::error!("{error}; going on with the file that was open");
+                false
+            }
         }
     }
 
-    /// Writes a line whole: what a full disk or an interruption left out is written when it can be. An error only when the
-    /// reader is gone or the end came first.
+    /// Writes a line whole: what a full disk or an interruption left out is written when it can be, all of it into the new
+    /// file when there is one by then. An error only when the reader is gone or the end came first.
     fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let mut rest = line;
         while !rest.is_empty() {
@@ -334,8 +359,16 @@ impl Work {
                         self.shared.lock().failing = true;
                         log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
                     }
-                    if self.pause() {
-                        return Err(error);
+                    match self.pause() {
+                        Next::Again => {}
+                        Next::Reopen => {
+                            let part = line.get(..line.len() - rest.len()).unwrap_or_default();
+                            let none_left = self.writer.take_back(part);
+                            if self.reopen() || none_left {
+                                rest = line;
+                            }
+                        }
+                        Next::GiveUp => return Err(error),
                     }
                 }
             }
@@ -347,15 +380,22 @@ impl Work {
         Ok(())
     }
 
-    /// Waits before the next try; true when there is to be none.
-    fn pause(&self) -> bool {
+    /// Waits before the next try. A file that is to be opened anew is not waited for: on a full disk it may be the one that
+    /// was removed to make room, which it does when it is closed.
+    fn pause(&self) -> Next {
         let queue = self.shared.lock();
-        let (queue, _) = self
+        let (mut queue, _) = self
             .shared
             .changed
-            .wait_timeout_while(queue, RETRY, |queue| !queue.abandoned)
+            .wait_timeout_while(queue, RETRY, |queue| !queue.abandoned && !queue.reopen)
             .unwrap_or_else(PoisonError::into_inner);
-        queue.abandoned
+        if queue.abandoned {
+            Next::GiveUp
+        } else if std::mem::take(&mut queue.reopen) {
+            Next::Reopen
+        } else {
+            Next::Again
+        }
     }
 }
 
@@ -394,6 +434,22 @@ fn open(path: &Path) -> Result<File, OpenError> {
     }
     end_last_line(&file).map_err(failed)?;
     Ok(file)
+}
+
+/// Cuts these bytes off the end of the file; an error when it ends with others.
+fn cut_end(file: &File, end: &[u8]) -> io::Result<()> {
+    let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let start = file
+        .metadata()?
+        .len()
+        .checked_sub(end.len() as u64)
+        .ok_or_else(too_short)?;
+    let mut last = vec![0; end.len()];
+    file.read_exact_at(&mut last, start)?;
+    if last != end {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    file.set_len(start)
 }
 
 fn end_last_line(mut file: &File) -> io::Result<()> {
@@ -482,6 +538,20 @@ mod tests {
         fs::hard_link(path("file"), path("second")).unwrap();
         assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
         assert!(matches!(open(&path("none/file")), Err(OpenError::Io { .. })));
+    }
+
+    #[test]
+    fn only_what_was_written_last_is_taken_back() {
+        let folder = Folder::new("back");
+        let path = folder.0.join("out");
+        fs::write(&path, "whole\npart").unwrap();
+        let file = open(&path).unwrap();
+        fs::write(&path, "whole\npart").unwrap();
+        assert!(cut_end(&file, b"other").is_err());
+        assert!(cut_end(&file, b"longer than the file is").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"whole\npart");
+        cut_end(&file, b"part").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole\n");
     }
 
     #[test]

@@ -18,6 +18,11 @@ pub const COMMAND: &str = "__canary";
 
 /// How long a canary may take to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer pauses between two ticks mean that the monitor itself was held up (stopped, starved): what came back meanwhile
+/// still waits in the ring buffer, which may be full.
+const STALL: Duration = Duration::from_secs(3);
+/// Time that the ring buffer gets to be emptied after that.
+const RESPITE: Duration = Duration::from_secs(1);
 
 /// Letters that are no term of any rule and need no quoting.
 const LETTERS: &[u8; 16] = b"bcdfghjklmnpqrtv";
@@ -41,6 +46,7 @@ pub struct Canary {
     /// When the last one was sent, until it is back.
     out: Option<Instant>,
     next: Instant,
+    ticked: Instant,
     children: Vec<Child>,
     last_seen: Option<SystemTime>,
     failure: Option<String>,
@@ -68,6 +74,7 @@ impl Canary {
             number: 0,
             out: None,
             next: now,
+            ticked: now,
             children: Vec::new(),
             last_seen: None,
             failure: None,
@@ -95,6 +102,22 @@ impl Canary {
     /// Sends a canary when it is time; says when one is overdue, or when one came back after that.
     pub fn tick(&mut self, now: Instant, time: SystemTime) -> Option<Change> {
         self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        let (change, due) = self.look(now, time);
+        if due && let Err(error) = self.send() {
+            self.failure = Some(format!(
+                "the monitor can't exec its own program to see whether it is seen: {error}"
+            ));
+        }
+        change
+    }
+
+    /// What has changed, and whether one is to be sent now.
+    fn look(&mut self, now: Instant, time: SystemTime) -> (Option<Change>, bool) {
+        if now.saturating_duration_since(self.ticked) > STALL {
+            self.out = self.out.map(|_| now);
+            self.next = self.next.max(now + RESPITE);
+        }
+        self.ticked = now;
         let change = match self.out {
             Some(sent) if now.saturating_duration_since(sent) >= PATIENCE.min(self.interval) => {
                 // Said once for each canary.
@@ -118,17 +141,13 @@ impl Canary {
             }
             _ => None,
         };
-        if now >= self.next {
+        let due = now >= self.next;
+        if due {
             self.next = now + self.interval;
             self.out = Some(now);
             self.back = false;
-            if let Err(error) = self.send() {
-                self.failure = Some(format!(
-                    "the monitor can't exec its own program to see whether it is seen: {error}"
-                ));
-            }
         }
-        change
+        (change, due)
     }
 
     /// When the last one came back.
@@ -158,5 +177,140 @@ impl Canary {
             .spawn()?;
         self.children.push(child);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONCE: Nonce = *b"bcdfghjklmnpqrtv";
+
+    /// A canary that nothing is sent for, and its clock.
+    struct Bench {
+        canary: Canary,
+        now: Instant,
+        time: SystemTime,
+    }
+
+    impl Bench {
+        /// One is sent each 60 seconds, the first at once.
+        fn new() -> Self {
+            let now = Instant::now();
+            let mut bench = Self {
+                canary: Canary::new(NONCE, Duration::from_secs(60), now),
+                now,
+                time: SystemTime::UNIX_EPOCH,
+            };
+            assert_eq!(bench.look(), (None, true));
+            bench
+        }
+
+        fn look(&mut self) -> (Option<Change>, bool) {
+            self.canary.look(self.now, self.time)
+        }
+
+        fn pass(&mut self, seconds: u64) {
+            self.now += Duration::from_secs(seconds);
+            self.time += Duration::from_secs(seconds);
+        }
+
+        /// A tick each second: what changed, and when one was sent.
+        fn run(&mut self, seconds: u64) -> (Vec<(u64, Change)>, Vec<u64>) {
+            let (mut changes, mut sent) = (Vec::new(), Vec::new());
+            for second in 1..=seconds {
+                self.pass(1);
+                let (change, due) = self.look();
+                changes.extend(change.map(|change| (second, change)));
+                sent.extend(due.then_some(second));
+            }
+            (changes, sent)
+        }
+
+        fn comes_back(&mut self) {
+            assert!(self.canary.is_own(Argv::whole(&argv()), self.time));
+        }
+    }
+
+    fn argv() -> Vec<u8> {
+        let mut argv = NONCE.to_vec();
+        argv.extend(format!("\0{COMMAND}\000000001\0").bytes());
+        argv
+    }
+
+    fn blind(change: &Change) -> &Blind {
+        match change {
+            Change::Blind(blind) => blind,
+            Change::Sees => panic!("it sees"),
+        }
+    }
+
+    #[test]
+    fn one_is_sent_at_each_interval_and_all_is_well_while_they_come_back() {
+        let mut bench = Bench::new();
+        for _ in 0..3 {
+            bench.comes_back();
+            assert_eq!(bench.run(60), (vec![], vec![60]));
+        }
+        assert!(!bench.canary.is_blind());
+    }
+
+    #[test]
+    fn one_that_is_overdue_is_told_once_and_the_next_again() {
+        let mut bench = Bench::new();
+        bench.comes_back();
+        let seen = bench.canary.last_seen();
+        bench.run(60);
+        let (changes, sent) = bench.run(120);
+        assert_eq!(sent, [60, 120]);
+        assert_eq!(changes.iter().map(|(second, _)| *second).collect::<Vec<_>>(), [5, 65]);
+        assert!(changes.iter().all(|(_, change)| blind(change).last_seen == seen));
+        assert!(bench.canary.is_blind());
+    }
+
+    #[test]
+    fn one_that_comes_back_after_that_is_told_too() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.run(6).0.len(), 1);
+        bench.comes_back();
+        assert_eq!(bench.run(50).0, [(1, Change::Sees)]);
+        assert!(!bench.canary.is_blind());
+    }
+
+    #[test]
+    fn the_reason_is_that_it_could_not_be_sent_when_it_could_not() {
+        let mut bench = Bench::new();
+        bench.canary.failure = Some("no processes left".to_owned());
+        let (changes, _) = bench.run(5);
+        assert_eq!(blind(&changes[0].1).reason, "no processes left");
+    }
+
+    #[test]
+    fn a_monitor_that_was_held_up_is_not_blind_for_that() {
+        let mut bench = Bench::new();
+        // It is in the ring buffer, which the monitor gets to after this tick.
+        bench.pass(20);
+        assert_eq!(bench.look(), (None, false));
+        bench.comes_back();
+        assert_eq!(bench.run(30).0, []);
+        // No new one is sent before the ring buffer had time to be emptied.
+        bench.pass(60);
+        assert_eq!(bench.look(), (None, false));
+        assert_eq!(bench.run(1), (vec![], vec![1]));
+        // And one that never comes is told all the same.
+        assert_eq!(bench.run(10).0.len(), 1);
+    }
+
+    #[test]
+    fn only_execs_that_begin_with_the_nonce_and_have_its_length_are_own() {
+        let mut bench = Bench::new();
+        let time = bench.time;
+        let mut is_own = |argv: &[u8]| bench.canary.is_own(Argv::whole(argv), time);
+        let argv = argv();
+        assert_eq!(argv.len(), CANARY_ARGV);
+        assert!(is_own(&argv));
+        assert!(!is_own(&[&argv[..], b"x\0"].concat()), "longer");
+        assert!(!is_own(&[b"x", &argv[1..]].concat()), "another nonce");
+        assert!(!is_own(b""));
     }
 }

@@ -100,6 +100,7 @@ pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
         dentry_inode: need("dentry", "d_inode")?,
         mount_parent: need("mount", "mnt_parent")?,
         mount_mountpoint: need("mount", "mnt_mountpoint")?,
+        mount_ns: need("mount", "mnt_ns")?,
         mount_mnt: need("mount", "mnt")?,
         vfsmount_root: need("vfsmount", "mnt_root")?,
         inode_ino: need("inode", "i_ino")?,
