@@ -590,6 +590,7 @@ mod tests {
             since: SystemTime::UNIX_EPOCH,
             count,
             total: count,
+            events_lost: count,
         })
     }
 
