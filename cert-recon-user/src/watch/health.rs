@@ -108,7 +108,7 @@ impl HealthBook {
         }
         if self.dropped.look(dropped, now) {
             problems.push(format!(
-                "an output does not take its lines fast enough ({dropped} dropped since the start)"
+                "lines come faster than they can be written ({dropped} dropped since the start)"
             ));
         }
         problems

@@ -223,6 +223,17 @@ impl Outlet {
             .map_err(WatchError::Enrich)?;
         Ok(Self { stage, outputs })
     }
+
+    /// The state of each output. A report that was dropped on its way to them is one that each of them lacks.
+    fn states(&self) -> Vec<OutputState> {
+        let dropped = self.stage.counts().dropped;
+        let state = |output: &Output| {
+            let mut state = output.state();
+            state.dropped += dropped;
+            state
+        };
+        self.outputs.each().map(state).collect()
+    }
 }
 
 impl Sink for Outlet {

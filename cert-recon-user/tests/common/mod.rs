@@ -6,7 +6,9 @@
 //! pid and no other way. No compiler, interpreter or package is needed where these tests run: the programs that they exec
 //! are a few bytes of machine code ([`elf`]).
 
+pub(crate) mod actor;
 pub(crate) mod argv;
+pub(crate) mod cgroup;
 pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;
@@ -16,6 +18,7 @@ pub(crate) mod mount;
 pub(crate) mod schema;
 pub(crate) mod sys;
 pub(crate) mod temp;
+pub(crate) mod truth;
 pub(crate) mod watch;
 
 use std::{
