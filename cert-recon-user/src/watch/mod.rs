@@ -193,19 +193,6 @@ impl Outputs {
 }
 
 impl Outlet {
-    /// The state of each output. What was dropped before it came to the outputs is missing in each of them.
-    fn states(&self) -> Vec<OutputState> {
-        let dropped = self.stage.counts().dropped;
-        let states = self.outputs.each().map(|output| {
-            let mut state = output.state();
-            state.dropped += dropped;
-            state
-        });
-        states.collect()
-    }
-}
-
-impl Outlet {
     fn start(config: &Config, stdout: Opened, file: Option<Opened>, broken: Arc<Notify>) -> Result<Self, WatchError> {
         let outputs = Arc::new(Outputs {
             device: config.device.clone(),

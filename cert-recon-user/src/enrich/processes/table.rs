@@ -202,10 +202,11 @@ impl<L: Liveness> Processes<L> {
     /// Remembers what a scan found out about a process that runs the image `key`, unless execs told it already.
     pub fn add_running(&mut self, key: ImageKey, start_boot_ns: u64, scanned: &Scanned) {
         let pid = scanned.pid;
+        // Made by this very process: the exec told it. It may have gone on to another image since.
         if self
-            .current
-            .get(&pid)
-            .is_some_and(|&(start, image)| start == start_boot_ns && image == key)
+            .entries
+            .get(&Key::Image(key))
+            .is_some_and(|entry| entry.process == (pid, start_boot_ns))
         {
             return;
         }
@@ -523,6 +524,20 @@ mod tests {
         t.add_running(ImageKey(0xa), 1000, &Scanned { pid: 10, image });
         let report = exec(&mut t, (11, 1100, 0xb), "curl", &[SHELL]);
         assert_eq!(ancestry(&report), [(10, "bash".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_process_ran_between_two_execs_is_not_overwritten_by_a_scan_that_is_told_later() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, (10, 1000, 0xb), "second", &[]);
+        exec(&mut t, (10, 1000, 0xc), "third", &[]);
+        let image = Image {
+            file_name: Some(b"first".to_vec()),
+            ..Image::default()
+        };
+        t.add_running(ImageKey(0xb), 1000, &Scanned { pid: 10, image });
+        let report = exec(&mut t, (11, 1100, 0xd), "curl", &[(10, 1000, 0xb)]);
+        assert_eq!(ancestry(&report), [(10, "second".to_owned())]);
     }
 
     #[test]
