@@ -76,8 +76,16 @@ fn assert_once_each(watch: Watch, rows: &[Arc<Row>], threads: usize, count: usiz
         "{missing} are missing, which are not all counted: {closing:?}"
     );
     let lost = closing.lost;
-    assert_eq!(
-        lost, 0,
+    // Since 7.0 programs on a tracepoint can be preempted, and the kernel shows a program no exec that comes meanwhile. Four take
+    // turns; on an emulated processor, where everything takes a hundred times as long, even that is not always enough. Then
+    // it has to be counted.
+    let withheld = if std::env::var_os("CERT_RECON_VM").is_some() {
+        misses
+    } else {
+        0
+    };
+    assert!(
+        lost <= withheld,
         "lost: {lost}, of these not shown to the program by the kernel: {misses}; {closing:?}"
     );
     closing
