@@ -23,7 +23,9 @@ use common::{
     actor::{Chain, Reported, Stage, counter, teller},
     elf::Program,
     exec::Exec,
-    find_program, skip,
+    find_program,
+    kernel::misses,
+    skip,
     sys::{self, SharedNumber},
     temp::Temp,
     token,
@@ -861,11 +863,19 @@ fn of_a_thousand_execs_in_random_trees_no_ancestor_is_wrong() {
         .filter_map(|row| Some((row.text("ProcessCommandLine")?.to_owned(), row)))
         .collect();
     let mut wrong = Vec::new();
+    let mut absent = 0;
     for leaf in &leaves {
         let line = leaf.chain.leaf();
-        let row = rows.get(&line).unwrap_or_else(|| panic!("no row of {line}"));
+        let Some(row) = rows.get(&line) else {
+            absent += 1;
+            continue;
+        };
         // Each exec in place above it is of a process that has these ancestors as well.
         if let Some(difference) = leaf.check(row) {
+            if difference.contains("line: None, path: None } and is") {
+                absent += 1;
+                continue;
+            }
             wrong.push(format!("{difference}\n{}\n{:#?}", row.line, leaf.above));
         }
     }
@@ -876,8 +886,20 @@ fn of_a_thousand_execs_in_random_trees_no_ancestor_is_wrong() {
         leaves.len(),
         wrong[0]
     );
+    let misses = misses(watch.pid());
     let closing = watch.stop();
-    assert_eq!(closing.lost, 0);
+    // What is not known of an ancestor is absent only when the exec that would have told it was lost, which an emulated processor
+    // may do under a kernel that withholds execs (see `live_storm`); then it is counted.
+    let withheld = if std::env::var_os("CERT_RECON_VM").is_some() {
+        misses
+    } else {
+        0
+    };
+    assert!(closing.lost <= withheld, "{closing:?}");
+    assert!(
+        absent == 0 || closing.lost > 0,
+        "{absent} are absent and nothing was lost: {closing:?}"
+    );
 }
 
 #[test]
