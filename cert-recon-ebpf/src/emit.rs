@@ -16,9 +16,17 @@ pub(crate) fn head(s: &mut Scratch) -> bool {
     unsafe { output((&raw mut s.head).cast(), Head::SIZE as u64 + pos) }
 }
 
+/// Gives the scratch value back: from here on it is no task's. Otherwise a later exec of the same task, in the hands of another
+/// program, could be taken for one of this one.
+#[inline(always)]
+pub(crate) fn done(s: &mut Scratch) {
+    s.task = 0;
+}
+
 /// Counts an exec of which nothing could be sent.
 #[inline(always)]
-pub(crate) fn lose(s: &Scratch) {
+pub(crate) fn lose(s: &mut Scratch) {
+    done(s);
     if s.head.flags & flags::SECOND == 0 {
         count(|c| c.lost += 1);
     } else {

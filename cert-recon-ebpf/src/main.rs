@@ -110,7 +110,7 @@ fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
 
 /// Goes on in another program. A tail call returns only when it failed: then the exec is lost.
 #[inline(always)]
-fn go_on(ctx: &RawTracePointContext, s: &Scratch, slot: u32) {
+fn go_on(ctx: &RawTracePointContext, s: &mut Scratch, slot: u32) {
     // SAFETY: every program in the array is of this type and takes this context.
     unsafe { PROGRAMS.tail_call(ctx, slot) };
     emit::lose(s);
@@ -129,9 +129,13 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
         // SAFETY: as in `go_on`.
         unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
         emit::cut(s, CUT_NO_SPACE);
+        emit::done(s);
     } else if argv::is_canary(s) {
+        emit::done(s);
         // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
         unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
+    } else {
+        emit::done(s);
     }
     0
 }
@@ -144,6 +148,7 @@ pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
         emit::cut(s, reason);
         note::cut(&ctx, s, reason);
     }
+    emit::done(s);
     0
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn image_of(task: u64) -> u64 {
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
 pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
+    s.task = task;
     let mut seq = 0;
     let mut lost_before = 0;
     count(|c| {
@@ -62,7 +63,6 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
     let arg_end = read_u64(mm, offset!(mm_arg_end));
     let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
 
-    s.task = task;
     s.mm = mm;
     s.arg_start = arg_start;
     s.pos = 0;
