@@ -15,13 +15,17 @@ mod record;
 pub use counters::Counters;
 pub use offsets::{ABSENT, Offsets};
 pub use record::{
-    CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head, HeadRecord,
-    INLINE_ARGV, Prefix, Record, flags, kind,
+    ANCESTORS, Ancestor, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head,
+    HeadRecord, INLINE_ARGV, LANE_SHIFT, LANES, Prefix, Record, Scan, Task, flags, kind,
 };
 
 /// Number of this contract. It rises with every change of a layout, of the meaning of a field, or of [`Offsets`]; the
 /// object carries it in each record, and user space refuses a record of another number.
-pub const ABI: u16 = 1;
+pub const ABI: u16 = 2;
+
+/// Length of the argv of the monitor's own execs, bytes: a nonce of 16 characters, a word of 8 that names the command, a
+/// number of 8 digits, each with its NUL. The program scans the running processes after an exec with this argv.
+pub const CANARY_ARGV: usize = 17 + 9 + 9;
 
 /// Slots of the program array, through which the parts of the exec program call each other.
 pub mod program {
@@ -33,6 +37,8 @@ pub mod program {
     pub const CHUNKS: u32 = 2;
     /// Counts an exec that could not be sent.
     pub const LOSS: u32 = 3;
+    /// Goes on with a scan of the running processes.
+    pub const SCAN: u32 = 4;
     /// Number of slots.
-    pub const COUNT: u32 = 4;
+    pub const COUNT: u32 = 5;
 }

@@ -17,6 +17,10 @@ record! {
         pub task_group_leader: u32,
         /// `task_struct.start_boottime` (`real_start_time` before 5.5)
         pub task_start_boottime: u32,
+        /// `task_struct.tasks`, the list of all processes
+        pub task_tasks: u32,
+        /// `task_struct.cgroups`; absent without CONFIG_CGROUPS
+        pub task_cgroups: u32,
         /// `task_struct.cred`
         pub task_cred: u32,
         /// `task_struct.comm`
@@ -45,6 +49,21 @@ record! {
         pub mm_arg_end: u32,
         /// `mm_struct.exe_file`
         pub mm_exe_file: u32,
+        /// `mm_struct.start_stack`
+        pub mm_start_stack: u32,
+        /// `css_set.dfl_cgrp`, the cgroup in the hierarchy of version 2
+        pub css_set_v2: u32,
+        /// `css_set.subsys[i]`, the state in a hierarchy of version 1 that all container runtimes and systemd use; absent when
+        /// there is none
+        pub css_set_v1: u32,
+        /// `cgroup_subsys_state.cgroup`
+        pub css_cgroup: u32,
+        /// `cgroup.kn`
+        pub cgroup_kn: u32,
+        /// `kernfs_node.parent` (`__parent` since 6.15)
+        pub kernfs_parent: u32,
+        /// `kernfs_node.name`
+        pub kernfs_name: u32,
         /// `file.f_path.mnt`
         pub file_path_mnt: u32,
         /// `file.f_path.dentry`
@@ -65,6 +84,8 @@ record! {
         pub mount_parent: u32,
         /// `mount.mnt_mountpoint`
         pub mount_mountpoint: u32,
+        /// `mount.mnt_ns`
+        pub mount_ns: u32,
         /// `mount.mnt` (the embedded `vfsmount`)
         pub mount_mnt: u32,
         /// `vfsmount.mnt_root`

@@ -1,10 +1,10 @@
 //! Records in the ring buffer.
 //!
 //! An exec is one head record: the fixed [`Head`], then, without separators and in this order, the path given to exec, the
-//! interpreter's path (scripts only), the tty's name, the executable's path and the working directory's (each leaf first),
-//! and the first bytes of argv. A longer argv follows in chunk records; when a part of it can't be sent, a cut record says
-//! so. The records of one CPU are never interleaved with those of another exec on that CPU: the program does not run twice
-//! on one CPU at a time.
+//! interpreter's path (scripts only), the tty's name, the executable's path, the working directory's and the cgroup's (each
+//! leaf first), the [`Ancestor`]s, and the first bytes of argv. A longer argv follows in chunk records; when a part of it can't be sent, a cut record says
+//! so. The records of one CPU and program are never interleaved with those of another exec: the program does not run
+//! twice on one CPU at a time.
 
 use crate::{ABI, layout::record};
 
@@ -14,6 +14,9 @@ pub const INLINE_ARGV: usize = 8192;
 /// Bytes of argv in a full chunk record.
 pub const CHUNK_DATA: usize = 16384;
 
+/// Ancestors in a head record at most.
+pub const ANCESTORS: usize = 16;
+
 /// Kinds of record, the first field of each.
 pub mod kind {
     /// [`Head`](super::Head)
@@ -22,6 +25,10 @@ pub mod kind {
     pub const CHUNK: u16 = 2;
     /// [`Cut`](super::Cut)
     pub const CUT: u16 = 3;
+    /// [`Task`](super::Task)
+    pub const TASK: u16 = 4;
+    /// [`Scan`](super::Scan)
+    pub const SCAN: u16 = 5;
 }
 
 /// Bits of [`Head::flags`].
@@ -42,10 +49,14 @@ pub mod flags {
     pub const NO_AUDIT: u32 = 1 << 6;
     /// The process has a controlling terminal, whose name is in the record.
     pub const TTY: u32 = 1 << 7;
-    /// The parent has no memory image: it is a kernel thread, or it has exited.
-    pub const PARENT_NO_IMAGE: u32 = 1 << 8;
+    /// The cgroup's path was too long or too deep: its components nearest the root are missing.
+    pub const CGROUP_PATH_CUT: u32 = 1 << 8;
     /// The facts about the executable's inode (number, device, links, size) were read.
     pub const INODE: u32 = 1 << 9;
+    /// The cgroup was read, in the hierarchy of version 2 or, where the process is in that one's root, of version 1.
+    pub const CGROUP: u32 = 1 << 10;
+    /// Sent by one of the programs that take execs that the first was not run for. It may be told twice.
+    pub const SECOND: u32 = 1 << 11;
 }
 
 /// [`Cut::reason`]: the ring buffer had no room.
@@ -55,6 +66,12 @@ pub const CUT_FAULT: u32 = 2;
 /// [`Cut::reason`]: argv is longer than the program's loop goes (8 MiB; the kernel's own limit is 6 MiB).
 pub const CUT_TOO_LONG: u32 = 3;
 
+/// Programs that are attached: the first, and those that take what the ones before were not run for.
+pub const LANES: u32 = 4;
+
+/// Where the number of the program stands in [`Prefix::cpu`].
+pub const LANE_SHIFT: u32 = 28;
+
 record! {
     /// The start of every record.
     pub struct Prefix {
@@ -62,7 +79,7 @@ record! {
         pub kind: u16,
         /// [`ABI`] of the program.
         pub abi: u16,
-        /// CPU that the exec ran on.
+        /// CPU that the exec ran on and, from bit [`LANE_SHIFT`], the program: records of several may be interleaved.
         pub cpu: u32,
         /// Number of the exec on that CPU, from 1, without gaps but for lost ones. With `cpu` it identifies the exec.
         pub seq: u64,
@@ -81,12 +98,8 @@ record! {
         pub boot_ns: u64,
         /// Start of the process (of its thread group leader).
         pub start_boot_ns: u64,
-        /// Start of the parent process; 0 when unknown.
-        pub parent_start_boot_ns: u64,
         /// Identity of the process's image: a key, kept by fork and changed by every exec. Never shown: a kernel address.
         pub image: u64,
-        /// Identity of the parent's image; 0 when it has none.
-        pub parent_image: u64,
         /// Id of the cgroup (v2 hierarchy).
         pub cgroup_id: u64,
         /// Inode number of the executable.
@@ -129,12 +142,60 @@ record! {
         pub exe_len: u32,
         /// Length of the working directory's path, leaf first, each component followed by `/`.
         pub cwd_len: u32,
+        /// Length of the cgroup's path, leaf first, each component followed by `/`.
+        pub cgroup_len: u32,
+        /// Number of ancestors.
+        pub ancestors: u32,
         /// Length of the argv bytes in this record.
         pub inline_len: u32,
         /// Command name of the task, NUL-padded.
         pub comm: [u8; 16],
-        /// Command name of the parent, NUL-padded.
-        pub parent_comm: [u8; 16],
+    }
+}
+
+record! {
+    /// A process above the one that runs exec, at that moment.
+    pub struct Ancestor {
+        /// Start of the process; 0 when unknown.
+        pub start_boot_ns: u64,
+        /// Identity of its image; 0 when it has none (a kernel thread, or exiting).
+        pub image: u64,
+        /// Its process id.
+        pub pid: u32,
+        /// Zero.
+        pub reserved: u32,
+        /// Command name, NUL-padded.
+        pub comm: [u8; 16],
+    }
+}
+
+record! {
+    /// A running process, found by a scan.
+    pub struct Task {
+        /// Kind; no exec.
+        pub prefix: Prefix,
+        /// Start of the process.
+        pub start_boot_ns: u64,
+        /// Identity of its image.
+        pub image: u64,
+        /// Its process id.
+        pub pid: u32,
+        /// Zero.
+        pub reserved: u32,
+    }
+}
+
+record! {
+    /// The end of a scan: every running process has been sent, if it is complete.
+    pub struct Scan {
+        /// Kind; no exec.
+        pub prefix: Prefix,
+        /// When the scan was made, nanoseconds since boot.
+        pub boot_ns: u64,
+        /// Processes sent.
+        pub sent: u32,
+        /// 1 when that is all of them.
+        pub complete: u32,
     }
 }
 
@@ -164,8 +225,9 @@ record! {
     }
 }
 
-/// Bytes of a head record at most: the fixed part, three paths and a tty name as given by the kernel, two walked paths.
-pub const HEAD_MAX: usize = Head::SIZE + 2 * 4096 + 64 + 2 * (4096 + 256) + INLINE_ARGV;
+/// Bytes of a head record at most: the fixed part, two paths and a tty name as given by the kernel, three walked paths, the
+/// ancestors, argv.
+pub const HEAD_MAX: usize = Head::SIZE + 2 * 4096 + 64 + 3 * (4096 + 256) + ANCESTORS * Ancestor::SIZE + INLINE_ARGV;
 
 impl Prefix {
     /// The prefix of a record of `kind`.
@@ -223,6 +285,10 @@ pub struct HeadRecord<'a> {
     pub exe: &'a [u8],
     /// The working directory's path, leaf first, each component followed by `/`.
     pub cwd: &'a [u8],
+    /// The cgroup's path, leaf first, each component followed by `/`.
+    pub cgroup: &'a [u8],
+    /// [`Ancestor`]s, nearest first.
+    pub ancestors: &'a [u8],
     /// The first bytes of argv.
     pub argv: &'a [u8],
 }
@@ -254,6 +320,10 @@ pub enum Record<'a> {
         /// One of the `CUT_` constants.
         reason: u32,
     },
+    /// A running process.
+    Task(Task),
+    /// The end of a scan.
+    Scan(Scan),
 }
 
 impl<'a> Record<'a> {
@@ -287,6 +357,8 @@ impl<'a> Record<'a> {
                     tty: take(head.tty_len)?,
                     exe: take(head.exe_len)?,
                     cwd: take(head.cwd_len)?,
+                    cgroup: take(head.cgroup_len)?,
+                    ancestors: take(head.ancestors.saturating_mul(Ancestor::SIZE as u32))?,
                     argv: take(head.inline_len)?,
                 }))
             }
@@ -310,6 +382,8 @@ impl<'a> Record<'a> {
                     reason: cut.reason,
                 })
             }
+            kind::TASK => Task::decode(bytes).map(Self::Task).ok_or(short(Task::SIZE)),
+            kind::SCAN => Scan::decode(bytes).map(Self::Scan).ok_or(short(Scan::SIZE)),
             other => Err(DecodeError::Kind(other)),
         }
     }
@@ -331,12 +405,20 @@ mod tests {
             tty_len: 3,
             exe_len: 4,
             cwd_len: 5,
+            cgroup_len: 2,
+            ancestors: 1,
             inline_len: 6,
             argv_len: 6,
             exe_dev: 0x1234_5678,
             ..Head::decode(&[0; Head::SIZE]).unwrap()
         };
-        [&head.encode()[..], b"FFITTTEEEECCCCCAAAAAA"].concat()
+        [
+            &head.encode()[..],
+            b"FFITTTEEEECCCCCGG",
+            &[b'P'; Ancestor::SIZE],
+            b"AAAAAA",
+        ]
+        .concat()
     }
 
     #[test]
@@ -351,6 +433,7 @@ mod tests {
         );
         assert_eq!((r.filename, r.interp, r.tty), (&b"FF"[..], &b"I"[..], &b"TTT"[..]));
         assert_eq!((r.exe, r.cwd, r.argv), (&b"EEEE"[..], &b"CCCCC"[..], &b"AAAAAA"[..]));
+        assert_eq!((r.cgroup, r.ancestors), (&b"GG"[..], &[b'P'; Ancestor::SIZE][..]));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! argv: one contiguous range of the new process's memory (`mm->arg_start .. arg_end`), NUL-terminated arguments one after
 //! the other. It was copied there by exec itself, so its writer can no longer change it, and it is in memory.
 
-use cert_recon_common::{CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, INLINE_ARGV, Prefix, flags, kind};
+use core::ptr::read_volatile;
+
+use cert_recon_common::{
+    CANARY_ARGV, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, INLINE_ARGV, Prefix, flags, kind,
+};
 
 use crate::{
     emit,
     kernel::copy_user,
-    maps::{EVENTS, Scratch, TAIL},
+    maps::{CANARY, EVENTS, Scratch, TAIL},
 };
 
 /// Full chunks of one argv at most: 8 MiB. The kernel's own limit is three quarters of 8 MiB (`bprm_stack_limits()` in
@@ -34,6 +38,21 @@ pub(crate) fn read_inline(s: &mut Scratch) {
     s.head.inline_len = len as u32;
     s.argv_sent = len;
     s.pos = pos + len;
+}
+
+/// Whether this is an exec of the monitor's own, by the length of its argv and its first argument.
+#[inline(always)]
+pub(crate) fn is_canary(s: &Scratch) -> bool {
+    let start = s.pos.wrapping_sub(CANARY_ARGV as u64);
+    if s.head.argv_len != CANARY_ARGV as u64 || start > (TAIL - CANARY_ARGV) as u64 {
+        return false;
+    }
+    // SAFETY: the bytes are within the tail, by the comparison above; the global is a static of this program.
+    unsafe {
+        let argv = s.tail.as_ptr().add(start as usize).cast::<u64>();
+        argv.read_unaligned() == read_volatile(&raw const CANARY[0])
+            && argv.add(1).read_unaligned() == read_volatile(&raw const CANARY[1])
+    }
 }
 
 /// Sends the argv bytes after `argv_sent`.

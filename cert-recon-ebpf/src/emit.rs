@@ -1,7 +1,7 @@
 //! Sending records: the one place that knows what to do when there is no room.
 
 use aya_ebpf::helpers::generated;
-use cert_recon_common::{Cut, Head, Prefix, kind};
+use cert_recon_common::{Cut, Head, Prefix, flags, kind};
 
 use crate::maps::{EVENTS, Scratch, TAIL, count};
 
@@ -14,6 +14,24 @@ pub(crate) fn head(s: &mut Scratch) -> bool {
     }
     // SAFETY: the record's strings follow it without a gap (checked at compile time where the type is), `pos` bytes of them.
     unsafe { output((&raw mut s.head).cast(), Head::SIZE as u64 + pos) }
+}
+
+/// Gives the scratch value back: from here on it is no task's. Otherwise a later exec of the same task, in the hands of another
+/// program, could be taken for one of this one.
+#[inline(always)]
+pub(crate) fn done(s: &mut Scratch) {
+    s.task = 0;
+}
+
+/// Counts an exec of which nothing could be sent.
+#[inline(always)]
+pub(crate) fn lose(s: &mut Scratch) {
+    done(s);
+    if s.head.flags & flags::SECOND == 0 {
+        count(|c| c.lost += 1);
+    } else {
+        count(|c| c.second_lost += 1);
+    }
 }
 
 /// Sends `len` bytes as one record; false when there is no room.

@@ -4,7 +4,8 @@
 //! Four programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
 //! when the verifier walks them: [`sched_process_exec`] (the only one that is attached) reads the fixed facts and begins
 //! the path walks, [`walk_paths`] goes on with deep ones, [`send_head`] adds the first part of argv and sends the head
-//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent. What changes
+//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent, [`scan_tasks`] scans the
+//! running processes when user space asks. What changes
 //! in a loop lives in the per-CPU scratch value and not in a register, so that the verifier's states converge.
 //!
 //! Everything is inlined in the programs that make tail calls: kernels before 5.10 (on arm64 before 6.0) refuse those from
@@ -18,19 +19,22 @@
     reason = "the program macros make public items without documentation"
 )]
 
+mod ancestry;
 mod argv;
+mod cgroup;
 mod emit;
 mod kernel;
 mod maps;
 mod note;
 mod path;
+mod scan;
 mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use cert_recon_common::{CUT_NO_SPACE, program};
 
 use crate::{
-    maps::{PROGRAMS, Scratch, count, scratch},
+    maps::{PROGRAMS, Scratch, is_taken, resume, scratch},
     path::Progress,
 };
 
@@ -44,16 +48,50 @@ const MORE_STEPS: u32 = 160;
 /// `fs/exec.c` after the new image is complete: `mm`, credentials and argv are the new program's.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
-    task::begin(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
+    let Some(s) = scratch(0) else { return 0 };
+    task::begin(s, 0, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
     walk(&ctx, s, FIRST_STEPS);
+    0
+}
+
+/// Attached behind the first program, like the two after it. Kernels since 7.0 may preempt a program on a tracepoint, and run
+/// no program for an exec on a CPU where that same program is at work for another: such an exec is the next program's. It
+/// knows them by what those before it have noted last on this CPU. When another exec came between two programs, it takes one
+/// that another had: user space knows that by the image.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn second_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 1)
+}
+
+/// See [`second_chance`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn third_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 2)
+}
+
+/// See [`second_chance`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn fourth_chance(ctx: RawTracePointContext) -> i32 {
+    chance(&ctx, 3)
+}
+
+#[inline(always)]
+fn chance(ctx: &RawTracePointContext, lane: u32) -> i32 {
+    let task = ctx.arg::<u64>(0);
+    if is_taken(lane, task::image_of(task)) {
+        return 0;
+    }
+    let Some(s) = scratch(lane) else { return 0 };
+    task::begin(s, lane, task, ctx.arg::<u64>(2));
+    // All of the walk there: this program is rarely needed, and quickly verified.
+    go_on(ctx, s, program::WALK);
     0
 }
 
 /// Goes on with path walks that need more steps than the program before had.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
     path::next_pass(s);
     walk(&ctx, s, MORE_STEPS);
     0
@@ -63,32 +101,41 @@ pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
 fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
     for _ in 0..steps {
         if let Progress::Done = path::step(s) {
-            go_on(ctx, program::EMIT);
+            go_on(ctx, s, program::EMIT);
             return;
         }
     }
-    go_on(ctx, program::WALK);
+    go_on(ctx, s, program::WALK);
 }
 
 /// Goes on in another program. A tail call returns only when it failed: then the exec is lost.
 #[inline(always)]
-fn go_on(ctx: &RawTracePointContext, slot: u32) {
+fn go_on(ctx: &RawTracePointContext, s: &mut Scratch, slot: u32) {
     // SAFETY: every program in the array is of this type and takes this context.
     unsafe { PROGRAMS.tail_call(ctx, slot) };
-    count(|c| c.lost += 1);
+    emit::lose(s);
 }
 
 /// Adds the first part of argv to the record and sends it.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_head(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
+    cgroup::append(s);
+    ancestry::append(s);
     argv::read_inline(s);
     if !emit::head(s) {
-        go_on(&ctx, program::LOSS);
+        go_on(&ctx, s, program::LOSS);
     } else if s.argv_sent < s.head.argv_len {
         // SAFETY: as in `go_on`.
         unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
         emit::cut(s, CUT_NO_SPACE);
+        emit::done(s);
+    } else if argv::is_canary(s) {
+        emit::done(s);
+        // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
+        unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
+    } else {
+        emit::done(s);
     }
     0
 }
@@ -96,20 +143,41 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
 /// Sends the rest of a long argv.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
     if let Err(reason) = argv::send_chunks(s) {
         emit::cut(s, reason);
         note::cut(&ctx, s, reason);
     }
+    emit::done(s);
     0
 }
 
 /// Counts an exec for whose head record the ring buffer had no room.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn note_loss(ctx: RawTracePointContext) -> i32 {
-    count(|c| c.lost += 1);
-    let Some(s) = scratch() else { return 0 };
+    let Some(s) = resume() else { return 0 };
+    emit::lose(s);
     note::loss(&ctx, s);
+    0
+}
+
+/// After the record of the monitor's own exec: the images of the running processes.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn scan_tasks(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = scan::state() else { return 0 };
+    if s.first == 0 {
+        scan::begin(s, ctx.arg::<u64>(0));
+    }
+    for _ in 0..scan::STEPS {
+        if let scan::Progress::Done = scan::step(s) {
+            scan::end(s);
+            return 0;
+        }
+    }
+    // SAFETY: as in `go_on`.
+    unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
+    // More processes than tail calls.
+    scan::end(s);
     0
 }
 

@@ -1,10 +1,11 @@
 //! The maps and globals that the programs share with user space and among each other.
 
 use aya_ebpf::{
+    helpers::generated,
     macros::map,
     maps::{PerCpuArray, ProgramArray, RingBuf},
 };
-use cert_recon_common::{ABSENT, Counters, Head, Offsets, program};
+use cert_recon_common::{ABSENT, Counters, Head, LANES, Offsets, program};
 
 /// Records on their way to user space. The loader sets the size.
 #[map]
@@ -14,13 +15,32 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 
-/// The record that is being made on each CPU.
+/// The record that is being made on each CPU, one for each lane.
 #[map]
-static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
 /// The programs that the exec program continues in, set by the loader.
 #[map]
 pub(crate) static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(program::COUNT, 0);
+
+/// The scan of the running processes.
+#[map]
+pub(crate) static SCAN: PerCpuArray<ScanState> = PerCpuArray::with_max_entries(1, 0);
+
+/// State of a scan.
+#[repr(C)]
+pub(crate) struct ScanState {
+    /// Where the scan began; 0 when there is none.
+    pub(crate) first: u64,
+    /// Where it is.
+    pub(crate) task: u64,
+    /// Processes sent, and whether one could not be sent.
+    pub(crate) counts: u64,
+}
+
+/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader like [`OFFSETS`].
+#[unsafe(no_mangle)]
+pub(crate) static CANARY: [u64; 2] = [0; 2];
 
 /// Set by the loader from the kernel's BTF before the program is loaded, and frozen.
 #[unsafe(no_mangle)]
@@ -29,6 +49,8 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     task_real_parent: ABSENT,
     task_group_leader: ABSENT,
     task_start_boottime: ABSENT,
+    task_tasks: ABSENT,
+    task_cgroups: ABSENT,
     task_cred: ABSENT,
     task_comm: ABSENT,
     task_fs: ABSENT,
@@ -43,6 +65,13 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     mm_arg_start: ABSENT,
     mm_arg_end: ABSENT,
     mm_exe_file: ABSENT,
+    mm_start_stack: ABSENT,
+    css_set_v2: ABSENT,
+    css_set_v1: ABSENT,
+    css_cgroup: ABSENT,
+    cgroup_kn: ABSENT,
+    kernfs_parent: ABSENT,
+    kernfs_name: ABSENT,
     file_path_mnt: ABSENT,
     file_path_dentry: ABSENT,
     fs_pwd_mnt: ABSENT,
@@ -53,6 +82,7 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     dentry_inode: ABSENT,
     mount_parent: ABSENT,
     mount_mountpoint: ABSENT,
+    mount_ns: ABSENT,
     mount_mnt: ABSENT,
     vfsmount_root: ABSENT,
     inode_ino: ABSENT,
@@ -109,12 +139,45 @@ const _: () = assert!(size_of::<Scratch>() == SCRATCH_SIZE);
 const _: () = assert!(core::mem::offset_of!(Scratch, tail) == core::mem::offset_of!(Scratch, head) + Head::SIZE);
 const _: () = assert!(TAIL + Head::SIZE >= cert_recon_common::HEAD_MAX);
 
-/// This CPU's scratch value. The kernel runs a tracepoint program on a CPU only once at a time (`prog->active`), so nothing
-/// else writes to it before this exec is done.
+/// This CPU's scratch value of an attached program, by its lane. The kernel runs a tracepoint program on a CPU only once at a
+/// time (`prog->active`), so nothing else writes to it before that program's exec is done.
 #[inline(always)]
-pub(crate) fn scratch() -> Option<&'static mut Scratch> {
+pub(crate) fn scratch(lane: u32) -> Option<&'static mut Scratch> {
     // SAFETY: the pointer is to this CPU's map value, which lives as long as the program and has no other user.
-    SCRATCH.get_ptr_mut(0).map(|s| unsafe { &mut *s })
+    SCRATCH.get_ptr_mut(lane).map(|s| unsafe { &mut *s })
+}
+
+/// The scratch value of the exec that is going on in this task: where a program goes on that was reached by a tail call. Several
+/// lanes may be at work on one CPU, when the task of one was preempted by that of another. The lanes before that of this task
+/// are at work for others, or it would be in theirs.
+#[inline(always)]
+pub(crate) fn resume() -> Option<&'static mut Scratch> {
+    // SAFETY: a helper without arguments.
+    let task = unsafe { generated::bpf_get_current_task() };
+    let mut found = 0;
+    // Not a loop: the verifier would have to know the lane, which is to be unknown from here on, so that it walks what follows
+    // once and not once for each lane.
+    if scratch(0)?.task != task {
+        found = 1;
+        if scratch(1)?.task != task {
+            found = if scratch(2)?.task == task { 2 } else { 3 };
+        }
+    }
+    let mut lane = 0;
+    // SAFETY: a local variable.
+    let lane = unsafe {
+        core::ptr::write_volatile(&raw mut lane, found);
+        core::ptr::read_volatile(&raw const lane)
+    };
+    scratch(lane).filter(|s| s.task == task)
+}
+
+const _: () = assert!(LANES == 4);
+
+/// Whether a lane before this one has noted the memory image last.
+#[inline(always)]
+pub(crate) fn is_taken(lane: u32, mm: u64) -> bool {
+    (0..lane).any(|before| scratch(before).is_none_or(|s| s.mm == mm))
 }
 
 /// Changes this CPU's counters.

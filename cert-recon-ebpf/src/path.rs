@@ -20,6 +20,9 @@ const NAME_MAX: u32 = 255;
 /// calls.
 const MAX_PASSES: u32 = 14;
 
+/// Addresses from here on are error numbers (`IS_ERR_VALUE()` in `include/linux/err.h`).
+const ERRORS: u64 = u64::MAX - 4094;
+
 /// What a step of the walk came to.
 pub(crate) enum Progress {
     /// More to walk.
@@ -97,7 +100,11 @@ fn climb(s: &mut Scratch) -> u64 {
         let mount = s.mount;
         let parent = read_u64(mount, offset!(mount_parent));
         if parent == mount {
-            return 0;
+            // Nothing, or an error number (`MNT_NS_INTERNAL`), where a mount is in no namespace: it was detached, and what
+            // was above it is not known.
+            let namespace = read_u64(mount, offset!(mount_ns));
+            let attached = namespace != 0 && namespace < ERRORS;
+            return if attached { 0 } else { u64::from(flags::EXE_PATH_CUT) };
         }
         s.dentry = read_u64(mount, offset!(mount_mountpoint));
         s.mount = parent;

@@ -1,9 +1,10 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
+    ancestry,
     kernel::{copy, copy_str, offset, read_u32, read_u64},
     maps::{Scratch, TAIL, count},
     path,
@@ -29,22 +30,32 @@ macro_rules! fill {
     (@ $field:ident) => { $field };
 }
 
+/// The memory image of a task (`mm_struct`).
+#[inline(always)]
+pub(crate) fn image_of(task: u64) -> u64 {
+    read_u64(task, offset!(task_mm))
+}
+
 /// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
 #[inline(always)]
-pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
+pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
+    s.task = task;
     let mut seq = 0;
     let mut lost_before = 0;
     count(|c| {
-        c.execs += 1;
-        seq = c.execs;
-        lost_before = c.lost;
+        if lane == 0 {
+            c.execs += 1;
+            seq = c.execs;
+            lost_before = c.lost;
+        } else {
+            c.second += 1;
+            seq = c.second;
+        }
     });
 
-    let mm = read_u64(task, offset!(task_mm));
+    let mm = image_of(task);
     let cred = read_u64(task, offset!(task_cred));
     let parent = read_u64(task, offset!(task_real_parent));
-    let leader = read_u64(parent, offset!(task_group_leader));
-    let parent_mm = read_u64(parent, offset!(task_mm));
     let exe_file = read_u64(mm, offset!(mm_exe_file));
     let exe_dentry = read_u64(exe_file, offset!(file_path_dentry));
     let inode = read_u64(exe_dentry, offset!(dentry_inode));
@@ -52,17 +63,16 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     let arg_end = read_u64(mm, offset!(mm_arg_end));
     let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
 
-    s.task = task;
     s.mm = mm;
     s.arg_start = arg_start;
     s.pos = 0;
 
     let mut bits = 0;
+    if lane != 0 {
+        bits |= flags::SECOND;
+    }
     if !audit {
         bits |= flags::NO_AUDIT;
-    }
-    if parent_mm == 0 {
-        bits |= flags::PARENT_NO_IMAGE;
     }
     if inode != 0 {
         bits |= flags::INODE;
@@ -78,13 +88,11 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
     };
     let head = &raw mut s.head;
     fill!(head, {
-        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu, seq },
+        prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu: cpu | lane << LANE_SHIFT, seq },
         lost_before,
         boot_ns,
         start_boot_ns: read_u64(task, offset!(task_start_boottime)),
-        parent_start_boot_ns: read_u64(leader, offset!(task_start_boottime)),
-        image: exe_file,
-        parent_image: read_u64(parent_mm, offset!(mm_exe_file)),
+        image: ancestry::image(mm),
         cgroup_id,
         exe_inode: read_u64(inode, offset!(inode_ino)),
         exe_size: read_u64(inode, offset!(inode_size)),
@@ -106,14 +114,13 @@ pub(crate) fn begin(s: &mut Scratch, task: u64, bprm: u64) {
         tty_len: 0,
         exe_len: 0,
         cwd_len: 0,
+        cgroup_len: 0,
+        ancestors: 0,
         inline_len: 0,
     });
-    let comm = u64::from(offset!(task_comm));
-    // SAFETY: the fields have this size.
-    unsafe {
-        copy(s.head.comm.as_mut_ptr(), COMM as u64, task + comm);
-        copy(s.head.parent_comm.as_mut_ptr(), COMM as u64, parent + comm);
-    }
+    let comm = task + u64::from(offset!(task_comm));
+    // SAFETY: the field has this size.
+    unsafe { copy(s.head.comm.as_mut_ptr(), COMM as u64, comm) };
 
     let filename = read_u64(bprm, offset!(binprm_filename));
     match append_str::<PATH_MAX>(s, filename) {

@@ -38,10 +38,77 @@ pub struct Exec<'a> {
     pub fileless: Option<bool>,
     /// The working directory.
     pub directory: Option<FilePath<'a>>,
+    /// Path of the cgroup.
+    pub cgroup: Option<FilePath<'a>>,
+    /// Inode number of the executable file.
+    pub executable_inode: Option<u64>,
+    /// Device of the executable's file system, in the kernel's encoding: 12 bits of major, 20 bits of minor number.
+    pub executable_device: Option<u32>,
+    /// The image that it made and the processes above it; only the live source knows them.
+    pub lineage: Option<Lineage<'a>>,
     /// The controlling terminal, as its source names it: the kernel says `pts0` for `/dev/pts/0`.
     pub tty: Option<&'a [u8]>,
     /// The arguments.
     pub argv: Argv<'a>,
+}
+
+/// Identity of a process image: the same for a process and its forks, another after every exec. A key only, never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ImageKey(pub u64);
+
+/// Where an exec stands among the processes.
+#[derive(Clone, Copy, Debug)]
+pub struct Lineage<'a> {
+    /// The image that this exec made.
+    pub image: ImageKey,
+    /// Start of the process, nanoseconds since boot: with the process id it names the process for good.
+    pub start_boot_ns: u64,
+    /// When the exec happened, nanoseconds since boot.
+    pub boot_ns: u64,
+    /// The processes above, nearest first.
+    pub ancestors: Ancestors<'a>,
+}
+
+/// The processes above, as the kernel sent them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ancestors<'a> {
+    bytes: &'a [u8],
+}
+
+/// A process above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its id.
+    pub pid: u32,
+    /// Its start, nanoseconds since boot.
+    pub start_boot_ns: u64,
+    /// What it runs; none for a kernel thread and for a process that is exiting.
+    pub image: Option<ImageKey>,
+    /// Its command name, NUL-padded.
+    pub comm: [u8; 16],
+}
+
+impl<'a> Ancestors<'a> {
+    /// `bytes` are [`cert_recon_common::Ancestor`]s, nearest first.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The processes, nearest first.
+    pub fn iter(self) -> impl Iterator<Item = Ancestor> + 'a {
+        self.bytes
+            .chunks_exact(cert_recon_common::Ancestor::SIZE)
+            .filter_map(|bytes| {
+                let ancestor = cert_recon_common::Ancestor::decode(bytes)?;
+                Some(Ancestor {
+                    pid: ancestor.pid,
+                    start_boot_ns: ancestor.start_boot_ns,
+                    image: (ancestor.image != 0).then_some(ImageKey(ancestor.image)),
+                    comm: ancestor.comm,
+                })
+            })
+    }
 }
 
 /// A path.
@@ -176,6 +243,10 @@ impl<'a> Exec<'a> {
             fileless: None,
             directory: None,
             tty: None,
+            cgroup: None,
+            executable_inode: None,
+            executable_device: None,
+            lineage: None,
             argv,
         }
     }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{event::Exec, rules::Verdict};
+use crate::{
+    event::{Exec, FilePath},
+    rules::Verdict,
+};
 
 /// An exec to report: a finding when a rule matched, else one of `--all-execs`. Text is kept as bytes: how it is shown is
 /// the sink's matter. Absent is what could not be learned.
@@ -20,6 +23,10 @@ pub struct Report {
     pub uid: Option<u32>,
     /// Name of that user, or the number again.
     pub account: Option<String>,
+    /// Effective user id of the new process (differs from `uid` in a set-uid program).
+    pub effective_uid: Option<u32>,
+    /// Name of that user, or the number again.
+    pub effective_account: Option<String>,
     /// Who logged in, before sudo or su.
     pub login_uid: Option<u32>,
     /// Name of that user, or the number again.
@@ -32,6 +39,8 @@ pub struct Report {
     pub folder_path: Option<Vec<u8>>,
     /// Size of the executable, bytes.
     pub file_size: Option<u64>,
+    /// SHA-256 of the executable file that ran, or why it is not known; none when it was not asked for.
+    pub sha256: Option<Result<[u8; 32], String>>,
     /// The script that chose the program.
     pub script_path: Option<Vec<u8>>,
     /// Arguments, each ended by a NUL.
@@ -44,10 +53,44 @@ pub struct Report {
     pub tty: Option<Vec<u8>>,
     /// The executable has no name on disk.
     pub fileless: Option<bool>,
+    /// Path of the cgroup.
+    pub cgroup_path: Option<Vec<u8>>,
+    /// Id (or name, where the runtime gives no id) of the container, from the cgroup.
+    pub container_id: Option<String>,
+    /// systemd unit, from the cgroup.
+    pub systemd_unit: Option<String>,
+    /// Unit of the user's own systemd, from the cgroup.
+    pub systemd_user_unit: Option<String>,
+    /// The image that this same process ran before this exec, when it was seen.
+    pub previous: Option<Image>,
+    /// The parent, its parent and so on, nearest first, as they were at the exec.
+    pub ancestry: Vec<Process>,
     /// What the rules say; none when no rule matched.
     pub verdict: Option<Verdict>,
     /// Kernel events lost since the report before.
     pub events_lost: u64,
+}
+
+/// What a process runs: made by one exec, kept by forks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Base name of the program.
+    pub file_name: Option<Vec<u8>>,
+    /// Resolved path of the executable.
+    pub folder_path: Option<Vec<u8>>,
+    /// Arguments, each ended by a NUL; none when they are not known.
+    pub argv: Option<Vec<u8>>,
+    /// Length of the arguments, bytes; more than `argv` holds when they were cut.
+    pub argv_total: u64,
+}
+
+/// A process of the ancestry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// What it ran; all absent when that is not known.
+    pub image: Image,
 }
 
 impl Report {
@@ -61,18 +104,27 @@ impl Report {
             parent_pid: exec.parent_pid,
             uid: exec.uid,
             account: None,
+            effective_uid: exec.effective_uid,
+            effective_account: None,
             login_uid: exec.login_uid,
             login_account: None,
             session_id: exec.session_id,
             file_name: owned(exec.file_name()),
             folder_path: exec.executable.map(|path| path.to_vec()),
             file_size: exec.executable_size,
+            sha256: None,
             script_path: owned(exec.script()),
             argv: exec.argv.bytes().to_vec(),
             argv_total: exec.argv.total(),
             directory: exec.directory.map(|path| path.to_vec()),
             tty: exec.terminal().map(Cow::into_owned),
             fileless: exec.fileless,
+            cgroup_path: exec.cgroup.map(FilePath::to_vec),
+            container_id: None,
+            systemd_unit: None,
+            systemd_user_unit: None,
+            previous: None,
+            ancestry: Vec::new(),
             verdict,
             events_lost: 0,
         }

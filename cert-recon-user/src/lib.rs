@@ -9,6 +9,7 @@ pub mod event;
 pub mod finding;
 pub mod host;
 pub mod pipeline;
+pub mod record;
 pub mod rules;
 pub mod sink;
 pub mod source;

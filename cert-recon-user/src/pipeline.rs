@@ -88,6 +88,13 @@ impl Pipeline {
         Some(report)
     }
 
+    /// Counts an exec of the monitor's own, which is not judged; `lost` others were lost before it.
+    pub fn take_own(&mut self, lost: u64) {
+        self.lost_since_report += lost;
+        self.sums.delivered += 1;
+        self.sums.clean += 1;
+    }
+
     /// Whether as many reports were made as were asked for.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -301,7 +301,7 @@ fn both_signals_that_end_it_give_the_closing_sums() {
         watch.barrier();
         let closing = watch.stop_with(signal);
         assert!(closing.delivered >= 1 && closing.findings >= 1, "{closing:?}");
-        assert_eq!(closing.lines, closing.delivered, "every exec has its row: {closing:?}");
+        closing.assert_each_has_a_line();
     }
 }
 

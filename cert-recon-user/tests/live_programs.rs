@@ -320,8 +320,10 @@ fn paths_in_a_changed_root_are_whole() {
 }
 
 /// Names of the fields that a row has.
+/// The fields that the kernel fills. The hash is read from the file afterwards, or why not.
 fn fields(row: &Row) -> BTreeSet<&String> {
-    row.json.as_object().expect("a row is an object").keys().collect()
+    let fields = row.json.as_object().expect("a row is an object").keys();
+    fields.filter(|field| !field.starts_with("SHA256")).collect()
 }
 
 #[test]

@@ -76,8 +76,9 @@ fn assert_once_each(watch: Watch, rows: &[Arc<Row>], threads: usize, count: usiz
         "{missing} are missing, which are not all counted: {closing:?}"
     );
     let lost = closing.lost;
-    // Since 7.0 a program on a tracepoint can be preempted, and the kernel shows it no exec that comes meanwhile. On an emulated
-    // processor, where everything takes a hundred times as long, that happens; then it has to be counted.
+    // Since 7.0 programs on a tracepoint can be preempted, and the kernel shows a program no exec that comes meanwhile. Four take
+    // turns; on an emulated processor, where everything takes a hundred times as long, even that is not always enough. Then
+    // it has to be counted.
     let withheld = if std::env::var_os("CERT_RECON_VM").is_some() {
         misses
     } else {
@@ -112,7 +113,7 @@ fn twenty_thousand_execs_are_reported_once_each() {
     let rows = watch.rows_so_far(|row| row.is(&asked));
     let closing = assert_once_each(watch, &rows, THREADS, count);
     assert!(closing.execs >= (THREADS * count) as u64);
-    assert_eq!(closing.lines, closing.delivered, "each has its row: {closing:?}");
+    closing.assert_each_has_a_line();
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn with_the_smallest_ring_buffer_every_exec_is_reported_or_counted_as_lost() {
     let missing = seen.iter().filter(|times| **times == 0).count() + 1 - long.len();
     let closing = watch.stop();
     assert!(closing.lost >= missing as u64, "{missing} missing: {closing:?}");
-    assert_eq!(closing.lines, closing.delivered, "{closing:?}");
+    closing.assert_each_has_a_line();
 }
 
 #[test]

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
         "asks for the notice, and not to advertise with the authors' names",
     ),
     ("ISC", "MIT in fewer words"),
+    ("MIT-0", "MIT that does not even ask for the notice"),
     ("Unicode-3.0", "for data tables (unicode-ident); asks for the notice"),
     ("Unlicense", "asks for nothing"),
     ("Zlib", "asks for no notice in binaries"),

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     let explanation = engine.explain(&subject);
     let found = explanation.verdict.is_some();
     let text = match args.format {
-        Format::Json if found => json::line(&Report::new(&exec, explanation.verdict.clone()), &host::name()),
+        Format::Json if found => json::report(&Report::new(&exec, explanation.verdict.clone()), &host::name()),
         Format::Json => Vec::new(),
         Format::Text => explain(&explanation, &subject).into_bytes(),
     };

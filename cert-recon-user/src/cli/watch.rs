@@ -8,11 +8,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Format, RuleArgs, Status, parse_confidence};
 use crate::{
+    enrich::{hash::HashLimits, processes::Limits},
     host,
     pipeline::Selection,
     rules::Confidence,
     source::live::Options,
-    watch::{self, Config, Form},
+    watch::{self, Config, Form, Request, canary},
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,18 @@ pub(super) struct Args {
     /// Size of the ring buffer between kernel and user space: a power of two, 4KiB to 1GiB.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = ring_size)]
     ring_size: u32,
+    /// Executables larger than this are not hashed.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    hash_limit: ByteSize,
+    /// Bytes of executables hashed per second at most.
+    #[arg(long, value_name = "SIZE", default_value = "200MiB")]
+    hash_rate: ByteSize,
+    /// How often the monitor execs a program of its own to see whether it is seen.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval)]
+    canary_interval: Duration,
+    /// How often it reports on itself (and on SIGUSR1).
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = interval)]
+    health_interval: Duration,
     /// The kernel's type information.
     #[arg(long, value_name = "FILE", default_value = Options::BTF, hide = true)]
     btf: PathBuf,
@@ -58,6 +71,14 @@ fn ring_size(text: &str) -> Result<u32, String> {
     u32::try_from(bytes).map_err(|error| error.to_string())
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_secs(1) {
+        return Err("the shortest interval is 1s".to_owned());
+    }
+    Ok(interval)
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let engine = args.rules.engine()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -68,7 +89,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-        let (reopen, reopened) = tokio::sync::mpsc::channel(1);
+        let mut tell_health = signal(SignalKind::user_defined1()).context("listening for SIGUSR1")?;
+        let (request, requests) = tokio::sync::mpsc::channel(8);
         let duration = args.duration;
         let end = async move {
             let time = async {
@@ -83,8 +105,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                     _ = interrupt.recv() => return,
                     _ = terminate.recv() => return,
                     () = &mut time => return,
-                    // One that waits already stands for this one as well.
-                    _ = hangup.recv() => drop(reopen.try_send(())),
+                    // Those that wait already stand for this one as well.
+                    _ = hangup.recv() => drop(request.try_send(Request::Reopen)),
+                    _ = tell_health.recv() => drop(request.try_send(Request::Health)),
                 }
             }
         };
@@ -104,6 +127,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             live: Options {
                 ring_size: args.ring_size,
                 btf: args.btf,
+                nonce: canary::nonce().context("asking the kernel for random bytes")?,
             },
             engine,
             selection: Selection {
@@ -117,9 +141,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             },
             output: args.output,
             device,
-            accounts: "/etc/passwd".into(),
+            hashing: HashLimits {
+                max_file: args.hash_limit.as_u64(),
+                bytes_per_second: args.hash_rate.as_u64(),
+                ..HashLimits::default()
+            },
+            processes: Limits::default(),
+            canary_interval: args.canary_interval,
+            health_interval: args.health_interval,
         };
-        let closing = watch::run(config, ready, reopened, end).await?;
+        let closing = watch::run(config, ready, requests, end).await?;
         for line in closing.to_string().lines() {
             log::info!("{line}");
         }

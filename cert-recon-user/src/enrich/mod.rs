@@ -1,3 +1,9 @@
-//! What user space adds to an exec: names of users.
+//! What user space adds to an exec: what the processes above it run, names of users, container and unit, the hash of the
+//! executable. What takes time is asked for on the drain's thread, found on others, and put into the reports by [`stage`],
+//! which keeps them in order.
 
 pub mod accounts;
+pub mod cgroup;
+pub mod hash;
+pub mod processes;
+pub mod stage;

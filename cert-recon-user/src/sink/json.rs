@@ -1,6 +1,8 @@
-//! The JSON form of a report: the only module that knows it. One object, one line.
+//! The JSON form of every record: the only module that knows it. One object, one line.
 //!
-//! Field names are those of the Sentinel query and of Microsoft's DeviceProcessEvents; `docs/events.md` describes them.
+//! Field names are those of the Sentinel query and of Microsoft's DeviceProcessEvents; `docs/events.md` describes them, and
+//! `docs/events.schema.json` is the contract that tests hold this module to. What is not known is absent: never null, and
+//! never an empty text, which only an argument, or a command line of nothing but empty arguments, can be.
 
 use std::{io, time::SystemTime};
 
@@ -8,18 +10,56 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
-use crate::{event::Argv, finding::Report, text};
+use crate::{
+    event::Argv,
+    finding::{Image, Process, Report},
+    record::{Blind, Hashing, Health, Lost, OutputState, Record},
+    text,
+};
 
+/// How many processes an ancestry shows at most.
+const ANCESTRY: usize = 16;
+
+/// What begins every record.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Row<'a> {
+struct Head<'a> {
     timestamp: String,
     device_name: &'a str,
     action_type: &'static str,
+}
+
+impl<'a> Head<'a> {
+    fn new(action_type: &'static str, time: SystemTime, device: &'a str) -> Self {
+        Self {
+            timestamp: timestamp(time),
+            device_name: device,
+            action_type,
+        }
+    }
+}
+
+/// What ends every record.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tail {
+    event_id: String,
+    events_lost_since_last: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExecRow<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account_uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_account_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logon_account_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,13 +70,18 @@ struct Row<'a> {
     file_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     folder_path: Option<String>,
+    #[serde(rename = "SHA256", skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(rename = "SHA256Absent", skip_serializing_if = "Option::is_none")]
+    sha256_absent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     script_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_id: Option<u32>,
-    process_command_line: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_command_line: Option<String>,
     process_arguments: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_arguments_base64: Option<String>,
@@ -50,11 +95,35 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     initiating_process_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    initiating_process_file_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initiating_process_folder_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initiating_process_command_line: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    initiating_process_command_line_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_file_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_command_line: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    previous_command_line_truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ancestry: Vec<ProcessRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    systemd_unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    systemd_user_unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fileless: Option<bool>,
     #[serde(flatten)]
     judgement: Option<Judgement<'a>>,
-    event_id: String,
-    events_lost_since_last: u64,
+    #[serde(flatten)]
+    tail: Tail,
 }
 
 #[derive(Serialize)]
@@ -63,63 +132,301 @@ struct Judgement<'a> {
     tool_category: &'a str,
     technique: &'a str,
     tactic: &'a str,
-    severity: String,
-    confidence: String,
+    severity: &'static str,
+    confidence: &'static str,
     rule_ids: &'a [String],
     rule_packs: &'a [String],
     matched_terms: &'a [String],
 }
 
-/// The report as one line of JSON, with its newline.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ProcessRow {
+    process_id: u32,
+    #[serde(flatten)]
+    image: ImageRow,
+}
+
+#[derive(Clone, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImageRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_line: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    command_line_truncated: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LostRow<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    since: String,
+    count: u64,
+    total: u64,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthRow<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    status: &'static str,
+    problems: &'a [String],
+    occasion: &'static str,
+    uptime_seconds: u64,
+    execs: u64,
+    delivered: u64,
+    lost: u64,
+    findings: u64,
+    suppressed: u64,
+    folded: u64,
+    clean: u64,
+    arguments_truncated_count: u64,
+    paths_truncated_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_canary: Option<String>,
+    resident_bytes: u64,
+    ring_bytes: u64,
+    images: u64,
+    images_forgotten: u64,
+    hashing: HashingRow,
+    outputs: Vec<OutputRow<'a>>,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HashingRow {
+    hashed: u64,
+    cached: u64,
+    too_large: u64,
+    too_busy: u64,
+    unavailable: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OutputRow<'a> {
+    name: &'a str,
+    lines: u64,
+    dropped: u64,
+    queued_bytes: u64,
+    failing: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BlindRow<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<String>,
+    reason: &'a str,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+/// The record as one line of JSON, with its newline.
 #[must_use]
-pub fn line(report: &Report, device: &str) -> Vec<u8> {
+pub fn line(record: &Record, device: &str) -> Vec<u8> {
+    let tail = |events_lost| Tail {
+        event_id: record.event_id(device),
+        events_lost_since_last: events_lost,
+    };
+    match record {
+        Record::Exec(exec) => report(exec, device),
+        Record::Lost(lost) => written(&lost_row(lost, device, tail(lost.events_lost)), 0),
+        Record::Health(health) => written(&health_row(health, device, tail(health.events_lost)), 0),
+        Record::Blind(blind) => written(&blind_row(blind, device, tail(blind.events_lost)), 0),
+    }
+}
+
+/// The exec as one line of JSON, with its newline.
+#[must_use]
+pub fn report(report: &Report, device: &str) -> Vec<u8> {
+    written(&exec_row(report, device), report.argv.len())
+}
+
+fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
     let argv = Argv::new(&report.argv, report.argv_total);
     let mut raw = false;
-    let mut shown = |bytes: &[u8]| {
-        let (text, bad) = text::lossless(bytes);
-        raw |= bad;
-        text.into_owned()
+    let arguments: Vec<String> = argv
+        .args()
+        .map(|bytes| {
+            let (text, bad) = text::lossless(bytes);
+            raw |= bad;
+            text.into_owned()
+        })
+        .collect();
+    let parent = report.ancestry.first();
+    let initiating = parent.map(|parent| ImageRow::new(&parent.image)).unwrap_or_default();
+    let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
+    let (sha256, sha256_absent) = match &report.sha256 {
+        Some(Ok(hash)) => (Some(hash.iter().map(|byte| format!("{byte:02x}")).collect()), None),
+        Some(Err(reason)) => (None, Some(reason.as_str()).filter(|reason| !reason.is_empty())),
+        None => (None, None),
     };
-    let arguments: Vec<String> = argv.args().map(&mut shown).collect();
-    let captured = report.argv.len() as u64;
-    let row = Row {
-        timestamp: timestamp(report.time),
-        device_name: device,
-        action_type: "ProcessCreated",
-        account_name: report.account.as_deref(),
+    let set_uid = report.effective_uid.is_some() && report.effective_uid != report.uid;
+    ExecRow {
+        head: Head::new("ProcessCreated", report.time, device),
+        account_name: known(&report.account),
         account_uid: report.uid,
-        logon_account_name: report.login_account.as_deref(),
+        effective_account_name: known(&report.effective_account).filter(|_| set_uid),
+        effective_uid: report.effective_uid.filter(|_| set_uid),
+        logon_account_name: known(&report.login_account),
         logon_uid: report.login_uid,
         logon_id: report.session_id,
-        file_name: optional(&report.file_name),
-        folder_path: optional(&report.folder_path),
+        file_name: shown(&report.file_name),
+        folder_path: shown(&report.folder_path),
+        sha256,
+        sha256_absent,
         file_size: report.file_size,
-        script_path: optional(&report.script_path),
+        script_path: shown(&report.script_path),
         process_id: report.pid,
-        process_command_line: arguments.join(" "),
+        process_command_line: (!arguments.is_empty()).then(|| arguments.join(" ")),
         process_arguments: arguments,
         process_arguments_base64: raw.then(|| BASE64_STANDARD.encode(&report.argv)),
         argument_bytes: report.argv_total,
-        argument_bytes_captured: captured,
-        arguments_truncated: captured != report.argv_total,
-        current_directory: optional(&report.directory),
-        tty: optional(&report.tty),
-        initiating_process_id: report.parent_pid,
+        argument_bytes_captured: report.argv.len() as u64,
+        arguments_truncated: report.argv.len() as u64 != report.argv_total,
+        current_directory: shown(&report.directory),
+        tty: shown(&report.tty),
+        initiating_process_id: report.parent_pid.or(parent.map(|parent| parent.pid)),
+        initiating_process_file_name: initiating.file_name,
+        initiating_process_folder_path: initiating.folder_path,
+        initiating_process_command_line: initiating.command_line,
+        initiating_process_command_line_truncated: initiating.command_line_truncated,
+        previous_file_name: previous.file_name,
+        previous_command_line: previous.command_line,
+        previous_command_line_truncated: previous.command_line_truncated,
+        ancestry: report.ancestry.iter().take(ANCESTRY).map(ProcessRow::new).collect(),
+        container_id: known(&report.container_id),
+        systemd_unit: known(&report.systemd_unit),
+        systemd_user_unit: known(&report.systemd_user_unit),
+        cgroup_path: shown(&report.cgroup_path),
         fileless: report.fileless,
         judgement: report.verdict.as_ref().map(|verdict| Judgement {
             tool_category: &verdict.category,
             technique: &verdict.technique,
             tactic: &verdict.tactic,
-            severity: verdict.severity.to_string(),
-            confidence: verdict.confidence.to_string(),
+            severity: verdict.severity.as_str(),
+            confidence: verdict.confidence.as_str(),
             rule_ids: &verdict.rule_ids,
             rule_packs: &verdict.packs,
             matched_terms: &verdict.matched_terms,
         }),
-        event_id: report.event_id(device),
-        events_lost_since_last: report.events_lost,
-    };
-    let mut line = Vec::with_capacity(1024 + 2 * report.argv.len());
+        tail: Tail {
+            event_id: report.event_id(device),
+            events_lost_since_last: report.events_lost,
+        },
+    }
+}
+
+impl ImageRow {
+    fn new(image: &Image) -> Self {
+        let captured = image.argv.as_deref();
+        let argv = Argv::new(captured.unwrap_or_default(), image.argv_total);
+        let arguments: Vec<_> = argv.args().map(|bytes| text::lossless(bytes).0).collect();
+        Self {
+            file_name: shown(&image.file_name),
+            folder_path: shown(&image.folder_path),
+            command_line: (!arguments.is_empty()).then(|| arguments.join(" ")),
+            command_line_truncated: captured.is_some() && argv.is_cut(),
+        }
+    }
+}
+
+impl ProcessRow {
+    fn new(process: &Process) -> Self {
+        Self {
+            process_id: process.pid,
+            image: ImageRow::new(&process.image),
+        }
+    }
+}
+
+fn lost_row<'a>(lost: &Lost, device: &'a str, tail: Tail) -> LostRow<'a> {
+    LostRow {
+        head: Head::new("EventsLost", lost.time, device),
+        since: timestamp(lost.since),
+        count: lost.count,
+        total: lost.total,
+        tail,
+    }
+}
+
+fn health_row<'a>(health: &'a Health, device: &'a str, tail: Tail) -> HealthRow<'a> {
+    let Hashing {
+        hashed,
+        cached,
+        too_large,
+        too_busy,
+        unavailable,
+    } = health.hashing;
+    HealthRow {
+        head: Head::new("SensorHealth", health.time, device),
+        status: health.status(),
+        problems: &health.problems,
+        occasion: health.occasion.as_str(),
+        uptime_seconds: health.uptime_seconds,
+        execs: health.totals.execs,
+        delivered: health.totals.delivered,
+        lost: health.totals.lost,
+        findings: health.sums.findings,
+        suppressed: health.sums.suppressed,
+        folded: health.sums.folded,
+        clean: health.sums.clean,
+        arguments_truncated_count: health.totals.argv_cut,
+        paths_truncated_count: health.totals.path_cut,
+        last_canary: health.last_canary.map(timestamp),
+        resident_bytes: health.resident_bytes,
+        ring_bytes: health.ring_bytes,
+        images: health.images,
+        images_forgotten: health.images_forgotten,
+        hashing: HashingRow {
+            hashed,
+            cached,
+            too_large,
+            too_busy,
+            unavailable,
+        },
+        outputs: health.outputs.iter().map(OutputRow::new).collect(),
+        tail,
+    }
+}
+
+impl<'a> OutputRow<'a> {
+    fn new(output: &'a OutputState) -> Self {
+        Self {
+            name: &output.name,
+            lines: output.lines,
+            dropped: output.dropped,
+            queued_bytes: output.queued_bytes,
+            failing: output.failing,
+        }
+    }
+}
+
+fn blind_row<'a>(blind: &'a Blind, device: &'a str, tail: Tail) -> BlindRow<'a> {
+    BlindRow {
+        head: Head::new("SensorBlind", blind.time, device),
+        last_seen: blind.last_seen.map(timestamp),
+        reason: &blind.reason,
+        tail,
+    }
+}
+
+/// `arguments` is the length of what makes a line long.
+fn written(row: &impl Serialize, arguments: usize) -> Vec<u8> {
+    let mut line = Vec::with_capacity(1024 + 2 * arguments);
     // Serializing plain data into memory can't fail.
     let _ = row.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Harmless));
     line.push(b'\n');
@@ -133,8 +440,17 @@ pub(super) fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_micros(time.clamp(SystemTime::UNIX_EPOCH, latest)).to_string()
 }
 
-fn optional(bytes: &Option<Vec<u8>>) -> Option<String> {
-    bytes.as_deref().map(|bytes| text::lossless(bytes).0.into_owned())
+fn shown(bytes: &Option<Vec<u8>>) -> Option<String> {
+    let bytes = bytes.as_deref().filter(|bytes| !bytes.is_empty())?;
+    Some(text::lossless(bytes).0.into_owned())
+}
+
+fn known(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Writes JSON that a terminal can be shown: characters above ASCII that it would obey are escaped like the control
@@ -184,7 +500,7 @@ mod tests {
     }
 
     fn parsed(report: &Report) -> Value {
-        serde_json::from_slice(&line(report, "host")).unwrap()
+        serde_json::from_slice(&super::report(report, "host")).unwrap()
     }
 
     #[test]
@@ -228,7 +544,7 @@ mod tests {
     fn no_argument_can_reach_a_terminal_raw_and_reading_it_back_gives_the_same() {
         let argv = "x\x1b[31m\u{9b}2J\u{202e}\x7f\"\\\n\t\0".as_bytes();
         let report = report(argv);
-        let text = String::from_utf8(line(&report, "host")).unwrap();
+        let text = String::from_utf8(super::report(&report, "host")).unwrap();
         assert!(!text.trim_end_matches('\n').contains(text::is_harmful), "{text:?}");
         assert_eq!(
             parsed(&report)["ProcessArguments"][0],

@@ -1,4 +1,4 @@
-//! Where reports go: their forms ([`json`], [`mod@line`]) and the outputs that take them ([`output`]).
+//! Where records go: their forms ([`json`], [`mod@line`]) and the outputs that take them ([`output`]).
 
 pub mod json;
 pub mod line;

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,9 +16,14 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-/// Once so many bytes wait before an output, no line is added. The last one added may be longer than this by itself: an
-/// argv of the kernel's six megabytes is up to twelve times that in JSON, and must not hide by its length.
+use crate::record::OutputState;
+
+/// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
+/// kernel's six megabytes is up to twelve times that in JSON) must not hide by its length, nor others behind it: one at a
+/// time waits beside the others.
 pub const QUEUE_BYTES: usize = 16 << 20;
+/// Beyond that, room for what the monitor says about itself: it is short, seldom, and tells of losses.
+const RESERVE: usize = 1 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -29,6 +34,36 @@ pub enum Target {
     Stdout,
     /// A file that lines are appended to.
     File(PathBuf),
+}
+
+/// A target that was opened, for an output that is not running yet: a file is opened with all the rights that the process
+/// has, written to with those that are left.
+pub struct Opened {
+    target: Target,
+    name: String,
+    writer: Writer,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Opened {
+    /// Opens the target.
+    ///
+    /// # Errors
+    /// When the file can't be opened or is refused.
+    pub fn open(target: Target) -> Result<Self, OpenError> {
+        let (name, writer) = match &target {
+            Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
+            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
+        };
+        Ok(Self { target, name, writer })
+    }
 }
 
 /// Why an output file is refused.
@@ -58,6 +93,15 @@ pub enum OpenError {
     },
 }
 
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// An exec.
+    Exec,
+    /// The monitor itself: losses, health, blindness.
+    Own,
+}
+
 /// Sums of one output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -70,7 +114,10 @@ pub struct Written {
 #[derive(Default)]
 struct Queue {
     lines: VecDeque<Vec<u8>>,
+    /// Of the lines that are no longer than the queue.
     bytes: usize,
+    /// Of the one that is.
+    long: usize,
     written: Written,
     /// No more lines will come.
     closed: bool,
@@ -81,6 +128,8 @@ struct Queue {
     broken: bool,
     /// A line has been taken and is being written.
     in_hand: bool,
+    /// The last write failed.
+    failing: bool,
     finished: bool,
 }
 
@@ -110,15 +159,12 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the target and starts its thread. `broken` is called when the reader of standard output goes away.
+    /// Starts the output's thread. `broken` is called when the reader of standard output goes away.
     ///
     /// # Errors
-    /// When the file can't be opened or is refused.
-    pub fn start(target: Target, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
-        let (name, writer) = match &target {
-            Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
-            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
-        };
+    /// When no thread can be started.
+    pub fn start(opened: Opened, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
+        let Opened { target, name, writer } = opened;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -141,13 +187,22 @@ impl Output {
     }
 
     /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
-    pub fn send(&self, line: Vec<u8>) {
+    pub fn send(&self, line: Vec<u8>, weight: Weight) {
         let mut queue = self.shared.lock();
-        if queue.broken || queue.bytes >= QUEUE_BYTES {
+        let most = match weight {
+            Weight::Exec => QUEUE_BYTES,
+            Weight::Own => QUEUE_BYTES + RESERVE,
+        };
+        let is_long = line.len() > QUEUE_BYTES;
+        if queue.broken || queue.bytes >= most || is_long && queue.long > 0 {
             queue.written.dropped += 1;
             return;
         }
-        queue.bytes += line.len();
+        if is_long {
+            queue.long = line.len();
+        } else {
+            queue.bytes += line.len();
+        }
         queue.lines.push_back(line);
         drop(queue);
         self.shared.changed.notify_all();
@@ -185,6 +240,19 @@ impl Output {
         queue.written
     }
 
+    /// Its sums, and how it is now.
+    #[must_use]
+    pub fn state(&self) -> OutputState {
+        let queue = self.shared.lock();
+        OutputState {
+            name: self.name.clone(),
+            lines: queue.written.lines,
+            dropped: queue.written.dropped,
+            queued_bytes: (queue.bytes + queue.long) as u64,
+            failing: queue.failing,
+        }
+    }
+
     /// What it is called in messages.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -205,6 +273,22 @@ impl Writer {
             Self::File(file) => file.write(bytes),
         }
     }
+
+    /// Takes back the part of a line that was written last; false when some of it is left.
+    fn take_back(&self, part: &[u8]) -> bool {
+        match self {
+            _ if part.is_empty() => true,
+            Self::Stdout(_) => false,
+            Self::File(file) => cut_end(file, part).is_ok(),
+        }
+    }
+}
+
+/// What comes after a failed write.
+enum Next {
+    Again,
+    Reopen,
+    GiveUp,
 }
 
 struct Work {
@@ -233,7 +317,7 @@ impl Work {
                         queue.broken = true;
                         queue.written.dropped += queue.lines.len() as u64;
                         queue.lines.clear();
-                        queue.bytes = 0;
+                        (queue.bytes, queue.long) = (0, 0);
                         drop(queue);
                         broken();
                     }
@@ -251,11 +335,15 @@ impl Work {
         loop {
             if std::mem::take(&mut queue.reopen) {
                 drop(queue);
-                self.reopen();
+                let _ = self.reopen();
                 queue = shared.lock();
             }
             if let Some(line) = queue.lines.pop_front() {
-                queue.bytes -= line.len();
+                if line.len() > QUEUE_BYTES {
+                    queue.long = 0;
+                } else {
+                    queue.bytes -= line.len();
+                }
                 queue.in_hand = true;
                 return Some(line);
             }
@@ -266,16 +354,25 @@ impl Work {
         }
     }
 
-    fn reopen(&mut self) {
-        let Target::File(path) = &self.target else { return };
+    /// Whether the file was opened anew.
+    fn reopen(&mut self) -> bool {
+        let Target::File(path) = &self.target else {
+            return false;
+        };
         match open(path) {
-            Ok(file) => self.writer = Writer::File(file),
-            Err(error) => log::error!("{error}; going on with the file that was open"),
+            Ok(file) => {
+                self.writer = Writer::File(file);
+                true
+            }
+            Err(error) => {
+                log::error!("{error}; going on with the file that was open");
+                false
+            }
         }
     }
 
-    /// Writes a line whole: what a full disk or an interruption left out is written when it can be. An error only when the
-    /// reader is gone or the end came first.
+    /// Writes a line whole: what a full disk or an interruption left out is written when it can be, all of it into the new
+    /// file when there is one by then. An error only when the reader is gone or the end came first.
     fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let mut rest = line;
         while !rest.is_empty() {
@@ -287,29 +384,46 @@ impl Work {
                 Err(error) => {
                     if !self.failing {
                         self.failing = true;
+                        self.shared.lock().failing = true;
                         log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
                     }
-                    if self.pause() {
-                        return Err(error);
+                    match self.pause() {
+                        Next::Again => {}
+                        Next::Reopen => {
+                            let part = line.get(..line.len() - rest.len()).unwrap_or_default();
+                            let none_left = self.writer.take_back(part);
+                            if self.reopen() || none_left {
+                                rest = line;
+                            }
+                        }
+                        Next::GiveUp => return Err(error),
                     }
                 }
             }
         }
         if std::mem::take(&mut self.failing) {
+            self.shared.lock().failing = false;
             log::warn!("writing to {} works again", self.name);
         }
         Ok(())
     }
 
-    /// Waits before the next try; true when there is to be none.
-    fn pause(&self) -> bool {
+    /// Waits before the next try. A file that is to be opened anew is not waited for: on a full disk it may be the one that
+    /// was removed to make room, which it does when it is closed.
+    fn pause(&self) -> Next {
         let queue = self.shared.lock();
-        let (queue, _) = self
+        let (mut queue, _) = self
             .shared
             .changed
-            .wait_timeout_while(queue, RETRY, |queue| !queue.abandoned)
+            .wait_timeout_while(queue, RETRY, |queue| !queue.abandoned && !queue.reopen)
             .unwrap_or_else(PoisonError::into_inner);
-        queue.abandoned
+        if queue.abandoned {
+            Next::GiveUp
+        } else if std::mem::take(&mut queue.reopen) {
+            Next::Reopen
+        } else {
+            Next::Again
+        }
     }
 }
 
@@ -348,6 +462,22 @@ fn open(path: &Path) -> Result<File, OpenError> {
     }
     end_last_line(&file).map_err(failed)?;
     Ok(file)
+}
+
+/// Cuts these bytes off the end of the file; an error when it ends with others.
+fn cut_end(file: &File, end: &[u8]) -> io::Result<()> {
+    let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let start = file
+        .metadata()?
+        .len()
+        .checked_sub(end.len() as u64)
+        .ok_or_else(too_short)?;
+    let mut last = vec![0; end.len()];
+    file.read_exact_at(&mut last, start)?;
+    if last != end {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    file.set_len(start)
 }
 
 fn end_last_line(mut file: &File) -> io::Result<()> {
@@ -395,7 +525,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     fn start(path: &Path) -> Output {
-        Output::start(Target::File(path.to_owned()), || {}).unwrap()
+        Output::start(Opened::open(Target::File(path.to_owned())).unwrap(), || {}).unwrap()
     }
 
     #[test]
@@ -404,7 +534,7 @@ mod tests {
         let path = folder.0.join("out");
         for line in ["a\n", "b\n"] {
             let output = start(&path);
-            output.send(line.into());
+            output.send(line.into(), Weight::Exec);
             assert_eq!(output.finish(LIMIT), Written { lines: 1, dropped: 0 });
         }
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n");
@@ -417,7 +547,7 @@ mod tests {
         let path = folder.0.join("out");
         fs::write(&path, "{\"half\"").unwrap();
         let output = start(&path);
-        output.send(b"next\n".to_vec());
+        output.send(b"next\n".to_vec(), Weight::Exec);
         assert_eq!(output.finish(LIMIT).lines, 1);
         assert_eq!(fs::read(&path).unwrap(), b"{\"half\"\nnext\n");
     }
@@ -439,18 +569,58 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_hides_no_other_and_what_the_monitor_says_has_room_of_its_own() {
+        // Nothing takes the lines.
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let name = String::new();
+        let output = Output { shared, name };
+        let send = |len, weight| {
+            let before = output.state();
+            output.send(vec![b'x'; len], weight);
+            let after = output.state();
+            let taken = after.dropped == before.dropped;
+            let added = if taken { len as u64 } else { 0 };
+            assert_eq!(after.queued_bytes, before.queued_bytes + added);
+            taken
+        };
+        assert!(send(QUEUE_BYTES + 1, Weight::Exec));
+        assert!(!send(QUEUE_BYTES + 1, Weight::Exec), "one at a time");
+        assert!(send(QUEUE_BYTES, Weight::Exec), "others as if it was not there");
+        assert!(!send(1, Weight::Exec), "until the queue is full");
+        assert!(send(RESERVE, Weight::Own));
+        assert!(!send(1, Weight::Own), "which has an end too");
+    }
+
+    #[test]
+    fn only_what_was_written_last_is_taken_back() {
+        let folder = Folder::new("back");
+        let path = folder.0.join("out");
+        fs::write(&path, "whole\npart").unwrap();
+        let file = open(&path).unwrap();
+        fs::write(&path, "whole\npart").unwrap();
+        assert!(cut_end(&file, b"other").is_err());
+        assert!(cut_end(&file, b"longer than the file is").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"whole\npart");
+        cut_end(&file, b"part").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole\n");
+    }
+
+    #[test]
     fn a_rotated_file_is_left_alone_after_reopening() {
         let folder = Folder::new("rotated");
         let (path, old) = (folder.0.join("out"), folder.0.join("out.1"));
         let output = start(&path);
-        output.send(b"before\n".to_vec());
+        output.send(b"before\n".to_vec(), Weight::Exec);
         let end = Instant::now() + LIMIT;
         while fs::read(&path).unwrap().is_empty() && Instant::now() < end {
             thread::yield_now();
         }
         fs::rename(&path, &old).unwrap();
         output.reopen();
-        output.send(b"after\n".to_vec());
+        output.send(b"after\n".to_vec(), Weight::Exec);
         assert_eq!(output.finish(LIMIT), Written { lines: 2, dropped: 0 });
         assert_eq!(fs::read(&old).unwrap(), b"before\n");
         assert_eq!(fs::read(&path).unwrap(), b"after\n");

@@ -63,7 +63,11 @@ pub(crate) fn elf(program: Program) -> Vec<u8> {
     );
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     compile_error!("the live tests know the machine code of x86_64 and aarch64 only");
+    elf_of(machine, code)
+}
 
+/// A static ELF executable of this code, which must not depend on its place. Its first instruction is where it starts.
+pub(crate) fn elf_of(machine: u16, code: &[u8]) -> Vec<u8> {
     let start = 64 + 2 * 56;
     let size = u64::from(start + code.len() as u32);
     let base = u64::from(BASE);

@@ -26,6 +26,8 @@ enum How {
     Relative(OwnedFd, CString),
     /// `execve(path)` by a second thread.
     Thread(CString),
+    /// `execve(path)` by a child that a second thread forked. The first thread waits, or ends before.
+    ThreadFork(CString, bool),
 }
 
 type Step = Box<dyn FnMut() -> io::Result<()> + Send + Sync>;
@@ -73,6 +75,8 @@ struct Call {
     path: *const c_char,
     argv: *const *const c_char,
     env: *const *const c_char,
+    /// The first thread ends before.
+    alone: bool,
 }
 
 extern "C" fn exec_in_thread(call: *mut c_void) -> *mut c_void {
@@ -81,6 +85,28 @@ extern "C" fn exec_in_thread(call: *mut c_void) -> *mut c_void {
         let call = &*call.cast::<Call>();
         libc::execve(call.path, call.argv, call.env);
         libc::_exit(126)
+    }
+}
+
+extern "C" fn fork_in_thread(call: *mut c_void) -> *mut c_void {
+    // SAFETY: as above; the child calls nothing but exec.
+    unsafe {
+        let call = &*call.cast::<Call>();
+        if call.alone {
+            // The first thread is a zombie then, which the process waits for no less.
+            while !sys::child_first_thread_has_ended() {
+                libc::sched_yield();
+            }
+        }
+        let child = libc::fork();
+        if child == 0 {
+            libc::execve(call.path, call.argv, call.env);
+            libc::_exit(126);
+        }
+        sys::child_close_all();
+        let mut status = 0;
+        libc::waitpid(child, &raw mut status, 0);
+        libc::_exit(libc::WEXITSTATUS(status))
     }
 }
 
@@ -121,6 +147,15 @@ impl Exec {
     pub(crate) fn by_second_thread(mut self) -> Self {
         self.how = match self.how {
             How::Path(path) => How::Thread(path),
+            other => other,
+        };
+        self
+    }
+
+    /// Made by a child that a second thread forked; the first thread has ended when `alone`.
+    pub(crate) fn by_child_of_second_thread(mut self, alone: bool) -> Self {
+        self.how = match self.how {
+            How::Path(path) => How::ThreadFork(path, alone),
             other => other,
         };
         self
@@ -171,23 +206,29 @@ impl Exec {
                 },
                 How::Descriptor(fd) => execveat(fd, c"".as_ptr(), args, environment, libc::AT_EMPTY_PATH),
                 How::Relative(folder, name) => execveat(folder, name.as_ptr(), args, environment, 0),
-                How::Thread(path) => {
+                How::Thread(path) | How::ThreadFork(path, _) => {
+                    let alone = matches!(how, How::ThreadFork(_, true));
+                    let start = match how {
+                        How::Thread(_) => exec_in_thread,
+                        _ => fork_in_thread,
+                    };
                     let mut call = Call {
                         path: path.as_ptr(),
                         argv: args,
                         env: environment,
+                        alone,
                     };
                     // SAFETY: `call` lives until the exec ends this thread, which waits for it and for nothing else.
                     unsafe {
                         let mut thread = std::mem::zeroed();
-                        let error = libc::pthread_create(
-                            &raw mut thread,
-                            std::ptr::null(),
-                            exec_in_thread,
-                            (&raw mut call).cast(),
-                        );
+                        let error =
+                            libc::pthread_create(&raw mut thread, std::ptr::null(), start, (&raw mut call).cast());
                         if error != 0 {
                             return Err(io::Error::from_raw_os_error(error));
+                        }
+                        if alone {
+                            // This thread alone, and no destructors: the other one still reads `call`.
+                            libc::syscall(libc::SYS_exit, 0);
                         }
                         loop {
                             libc::pause();

@@ -67,3 +67,13 @@ impl Held {
         self.programs.is_empty() && self.maps.is_empty()
     }
 }
+
+/// Version and patch level of the running kernel.
+pub(crate) fn release() -> (u32, u32) {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");
+    let mut numbers = text.split('.').filter_map(|number| number.trim().parse().ok());
+    (
+        numbers.next().expect("a version"),
+        numbers.next().expect("a patch level"),
+    )
+}

@@ -6,13 +6,19 @@
 //! pid and no other way. No compiler, interpreter or package is needed where these tests run: the programs that they exec
 //! are a few bytes of machine code ([`elf`]).
 
+pub(crate) mod actor;
 pub(crate) mod argv;
+pub(crate) mod cgroup;
 pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;
 pub(crate) mod kernel;
+pub(crate) mod meddle;
+pub(crate) mod mount;
+pub(crate) mod schema;
 pub(crate) mod sys;
 pub(crate) mod temp;
+pub(crate) mod truth;
 pub(crate) mod watch;
 
 use std::{

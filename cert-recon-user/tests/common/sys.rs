@@ -155,6 +155,20 @@ pub(crate) fn child_mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, std::ptr::null()) }).map(drop)
 }
 
+/// Mounts a file system without a device, for everyone.
+pub(crate) fn mount(target: &Path, kind: &CStr, data: &CStr) -> io::Result<()> {
+    let target = c_path(target);
+    // SAFETY: the strings end in NUL.
+    check(unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data.as_ptr().cast()) }).map(drop)
+}
+
+/// Undoes [`mount`].
+pub(crate) fn unmount(target: &Path) -> io::Result<()> {
+    let target = c_path(target);
+    // SAFETY: the path ends in NUL.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
 /// Leaves the mount namespace; what is mounted from now on is seen by this process alone.
 pub(crate) fn child_private_mounts() -> io::Result<()> {
     child_unshare(libc::CLONE_NEWNS)?;
@@ -258,6 +272,15 @@ pub(crate) fn child_session_on(path: &CStr) -> io::Result<()> {
     }
 }
 
+/// Closes what this process has open but the standard streams. A process that forked instead of executing something keeps what
+/// is to be closed by exec; the one who started it waits for that.
+pub(crate) fn child_close_all() {
+    // SAFETY: takes numbers; the process uses no descriptor any more.
+    (3..1024).for_each(|fd| unsafe {
+        libc::close(fd);
+    });
+}
+
 /// Forks once more: the child goes on, its parent waits for it and exits as it did. `pid` gets the child's number.
 pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
     // SAFETY: the process has one thread, as a child between fork and exec has.
@@ -267,6 +290,7 @@ pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
             return Ok(());
         }
         pid.set(child.unsigned_abs());
+        child_close_all();
         let mut status = 0;
         libc::waitpid(child, &raw mut status, 0);
         libc::_exit(if libc::WIFEXITED(status) {
@@ -275,6 +299,138 @@ pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
             127
         });
     }
+}
+
+/// Forks this many times: each time the child goes on, its parent waits for it and exits as it did.
+pub(crate) fn child_forks(count: u32, pid: SharedNumber) -> io::Result<()> {
+    (0..count).try_for_each(|_| child_fork(pid))
+}
+
+/// Forks; the parent exits at once, the child goes on when it has got another parent.
+pub(crate) fn child_orphan() -> io::Result<()> {
+    // SAFETY: the process has one thread, as a child between fork and exec has.
+    unsafe {
+        let parent = libc::getpid();
+        if check(libc::fork())? != 0 {
+            libc::_exit(0);
+        }
+        while libc::getppid() == parent {
+            libc::sched_yield();
+        }
+    }
+    Ok(())
+}
+
+/// Takes the orphans below, and forks: the child goes on, its parent waits for all that are below it.
+pub(crate) fn child_fork_below_reaper() -> io::Result<()> {
+    // SAFETY: the process has one thread, as a child between fork and exec has.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))?;
+        if check(libc::fork())? != 0 {
+            child_close_all();
+            while libc::waitpid(-1, std::ptr::null_mut(), 0) > 0 {}
+            libc::_exit(0);
+        }
+    }
+    Ok(())
+}
+
+/// `struct clone_args` of `include/uapi/linux/sched.h`.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Forks; the child gets this number, which must be free, and goes on; its parent waits for it and exits as it did.
+pub(crate) fn child_fork_as(pid: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let args = CloneArgs {
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        set_tid: (&raw const pid).addr() as u64,
+        set_tid_size: 1,
+        ..CloneArgs::default()
+    };
+    // SAFETY: the arguments are a whole structure; without a stack it is a fork, in a process of one thread.
+    unsafe {
+        let child = libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>());
+        match child {
+            0 => Ok(()),
+            -1 => Err(io::Error::last_os_error()),
+            _ => {
+                child_close_all();
+                let mut status = 0;
+                libc::waitpid(pid, &raw mut status, 0);
+                libc::_exit(if libc::WIFEXITED(status) {
+                    libc::WEXITSTATUS(status)
+                } else {
+                    127
+                });
+            }
+        }
+    }
+}
+
+/// Has a descriptor under another number as well, which programs inherit.
+pub(crate) fn child_dup(from: RawFd, to: RawFd) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    check(unsafe { libc::dup2(from, to) }).map(drop)
+}
+
+/// A pipe: the end to read from, the end to write to. Not inherited by programs.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [0; 2];
+    // SAFETY: there is room for two descriptors, which nobody else has.
+    unsafe {
+        check(libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC))?;
+        Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])))
+    }
+}
+
+/// Makes a FIFO.
+pub(crate) fn fifo(path: &Path) -> io::Result<()> {
+    let path = c_path(path);
+    // SAFETY: the path ends in NUL.
+    check(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }).map(drop)
+}
+
+/// Opens a FIFO for both reading and writing, which waits for nobody.
+pub(crate) fn open_both_ways(path: &Path) -> io::Result<OwnedFd> {
+    let path = c_path(path);
+    // SAFETY: the path ends in NUL.
+    owned(unsafe { libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) })
+}
+
+/// Lets core dumps be of any size.
+pub(crate) fn child_no_core_limit() -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the limit is readable.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) }).map(drop)
+}
+
+/// Waits until something can be read; false when nothing can within that time.
+pub(crate) fn readable(fd: &OwnedFd, limit: std::time::Duration) -> io::Result<bool> {
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let limit = libc::c_int::try_from(limit.as_millis()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: one element.
+    Ok(check(unsafe { libc::poll(&raw mut poll, 1, limit) })? > 0)
 }
 
 /// Writes to a file that exists.
@@ -310,6 +466,21 @@ pub(crate) fn child_read_number(path: &CStr) -> io::Result<u32> {
     Ok(digits.fold(0u32, |number, b| {
         number.wrapping_mul(10).wrapping_add(u32::from(b - b'0'))
     }))
+}
+
+/// Whether the thread that this process began with has ended, and others have not.
+pub(crate) fn child_first_thread_has_ended() -> bool {
+    let mut bytes = [0u8; 512];
+    // SAFETY: the path ends in NUL, the bytes are writable, and the descriptor is closed once.
+    let read = unsafe {
+        let fd = libc::open(c"/proc/self/stat".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        let read = libc::read(fd, bytes.as_mut_ptr().cast(), bytes.len());
+        libc::close(fd);
+        read
+    };
+    let stat = bytes.get(..usize::try_from(read).unwrap_or(0)).unwrap_or_default();
+    let end = stat.iter().rposition(|&b| b == b')').unwrap_or(0);
+    stat.get(end + 2) == Some(&b'Z')
 }
 
 /// A number that a forked child can tell its parent.

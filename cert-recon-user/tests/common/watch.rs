@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -14,7 +14,14 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{LIMIT, RUN, argv::bytes_of, elf::Program, exec::Exec, kernel, sys, temp::Temp, token};
+use super::{LIMIT, RUN, argv::bytes_of, elf::Program, exec::Exec, kernel, schema, sys, temp::Temp, token};
+
+/// `ActionType` of an exec.
+const EXEC: &str = "ProcessCreated";
+/// `ActionType` of a record of losses.
+const LOST: &str = "EventsLost";
+/// `ActionType` of a record of the monitor's state.
+const HEALTH: &str = "SensorHealth";
 
 /// The program that is tested.
 pub(crate) fn binary() -> PathBuf {
@@ -23,7 +30,7 @@ pub(crate) fn binary() -> PathBuf {
         .into()
 }
 
-/// One line of output that is about this run's execs.
+/// One line of output that is about this run's execs, or about the monitor itself.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// The line, without its newline.
@@ -43,6 +50,16 @@ impl Row {
         ["ProcessCommandLine", "FolderPath"]
             .iter()
             .any(|field| self.text(field).is_some_and(|t| t.contains(token)))
+    }
+
+    /// Whether it is a record of this kind.
+    pub(crate) fn is_kind(&self, kind: &str) -> bool {
+        self.text("ActionType") == Some(kind)
+    }
+
+    /// Whether it is a health record made on this occasion.
+    pub(crate) fn is_health(&self, occasion: &str) -> bool {
+        self.is_kind(HEALTH) && self.text("Occasion") == Some(occasion)
     }
 
     /// The text in a field.
@@ -101,19 +118,60 @@ pub(crate) struct Closing {
     pub(crate) clean: u64,
     pub(crate) argv_cut: u64,
     pub(crate) paths_cut: u64,
-    /// Lines that were read from standard output.
+    /// Lines of execs that were read from standard output.
     pub(crate) lines: u64,
     /// Sum of EventsLostSinceLast of all of them.
     pub(crate) reported_lost: u64,
+    /// Lines of each output, and those that were dropped.
+    pub(crate) outputs: Vec<(u64, u64)>,
+    /// The last health record, when standard output was read as JSON.
+    pub(crate) health: Option<Arc<Row>>,
     /// Standard error.
     pub(crate) stderr: String,
+}
+
+impl Closing {
+    /// The sums, as the fields of a health record.
+    pub(crate) fn sums(&self) -> [(&'static str, u64); 9] {
+        [
+            ("Execs", self.execs),
+            ("Delivered", self.delivered),
+            ("Lost", self.lost),
+            ("Findings", self.findings),
+            ("Suppressed", self.suppressed),
+            ("Folded", self.folded),
+            ("Clean", self.clean),
+            ("ArgumentsTruncatedCount", self.argv_cut),
+            ("PathsTruncatedCount", self.paths_cut),
+        ]
+    }
+
+    /// Asserts that each exec that was delivered has its line, but for the monitor's own: one at the start, then one a
+    /// minute, and one for each scan of processes.
+    #[track_caller]
+    pub(crate) fn assert_each_has_a_line(&self) {
+        let uptime = self.health.as_ref().and_then(|row| row.number("UptimeSeconds"));
+        let own = self.delivered.checked_sub(self.lines).expect("no line without an exec");
+        let most = 3 + uptime.expect("the state at the end") / 20;
+        assert!(own <= most, "{own} of the monitor's own: {self:?}");
+    }
 }
 
 #[derive(Default)]
 struct State {
     rows: Vec<Arc<Row>>,
+    /// All lines.
+    read: u64,
+    /// Those of execs.
     lines: u64,
+    /// Sum of EventsLostSinceLast of these.
     reported_lost: u64,
+    /// Sum of Count of the records of losses.
+    told_lost: u64,
+    /// The last line, when it is about the monitor itself.
+    last: Option<Arc<Row>>,
+    /// Lines of JSON, to be held against the schema at the end: a storm leaves no time for it.
+    unchecked: Vec<String>,
     /// The first line that should not have been written so, and what is wrong with it.
     bad: Option<String>,
     stderr: String,
@@ -179,6 +237,8 @@ pub(crate) struct Watch {
     temp: Temp,
     barrier: PathBuf,
     json: bool,
+    /// Standard output is read here.
+    reads: bool,
 }
 
 impl Watch {
@@ -227,6 +287,7 @@ impl Watch {
             temp,
             barrier,
             json,
+            reads: stdout.is_some(),
         };
         let shared = Arc::clone(&watch.shared);
         thread::spawn(move || read_stderr(&shared, stderr));
@@ -272,6 +333,12 @@ impl Watch {
             found.is_some()
         });
         found.unwrap_or_else(|| unreachable!("wait_until returned"))
+    }
+
+    /// Waits until it has said something on standard error.
+    #[track_caller]
+    pub(crate) fn wait_for_message(&self, text: &str) {
+        self.wait_until(&format!("it says {text:?}"), |state| state.stderr.contains(text));
     }
 
     /// Waits for the row of the exec with this token.
@@ -344,8 +411,9 @@ impl Watch {
         self.end()
     }
 
-    /// Waits for its end and asserts what holds for every run: status 0, both sums, nothing dropped before standard
-    /// output, nothing on it that a terminal would obey, a row for every exec that was asked for.
+    /// Waits for its end and asserts what holds for every run: status 0, both sums, on standard error and in the last
+    /// record, all losses told, every line good JSON by the schema and none dropped before standard output, nothing on it
+    /// that a terminal would obey.
     #[track_caller]
     pub(crate) fn end(mut self) -> Closing {
         let status = self.wait("its end");
@@ -353,20 +421,27 @@ impl Watch {
             status.code() == Some(0),
             &format!("it ends with status 0, not {status}"),
         );
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         let bad = state.bad.clone();
+        let unchecked = std::mem::take(&mut state.unchecked);
         let (lines, reported_lost, stderr) = (state.lines, state.reported_lost, state.stderr.clone());
+        let (read, told_lost, last) = (state.read, state.told_lost, state.last.clone());
         drop(state);
         self.assert(
             bad.is_none(),
             &format!("every line is good: {}", bad.unwrap_or_default()),
         );
+        for line in unchecked {
+            schema::assert_valid(&serde_json::from_str(&line).expect("JSON, as was found above"));
+        }
         let Some(closing) = parse_closing(&stderr) else {
             self.fail("there are closing sums on standard error")
         };
+        let health = self.reads.then_some(last).flatten();
         let closing = Closing {
             lines,
             reported_lost,
+            health: health.clone(),
             ..closing
         };
         let Closing {
@@ -385,6 +460,29 @@ impl Watch {
             "delivered = findings + suppressed + folded + clean",
         );
         self.assert(reported_lost <= lost, "no more losses are reported than there were");
+        if self.reads {
+            let stdout = closing.outputs.first().copied();
+            self.assert(
+                stdout == Some((read, 0)),
+                &format!("{read} lines were read, which are all: {stdout:?}"),
+            );
+        }
+        if self.reads && self.json {
+            let Some(health) = health.filter(|row| row.is_health("exit")) else {
+                self.fail("the last record is of the state at the end")
+            };
+            for (field, sum) in closing.sums() {
+                let number = health.number(field);
+                self.assert(
+                    number == Some(sum),
+                    &format!("{field} is {sum} at the end, not {number:?}"),
+                );
+            }
+            self.assert(
+                told_lost == lost,
+                &format!("records of losses tell of all {lost}, not {told_lost}"),
+            );
+        }
         closing
     }
 
@@ -472,8 +570,8 @@ fn account(command: &str, state: &State) -> String {
     const ROWS: usize = 40;
     const COLUMNS: usize = 1500;
     let mut text = format!(
-        "command: {command}\nstdout ({} lines, {} of this run):\n",
-        state.lines,
+        "command: {command}\nstdout ({} lines, {} of them kept):\n",
+        state.read,
         state.rows.len()
     );
     for row in state.rows.iter().skip(state.rows.len().saturating_sub(ROWS)) {
@@ -504,51 +602,114 @@ fn read_stderr(shared: &Shared, stderr: ChildStderr) {
     shared.change(|state| state.stderr_ended = true);
 }
 
-fn read_stdout(shared: &Shared, stdout: impl Read, json: bool) {
-    let mut reader = BufReader::with_capacity(1 << 20, stdout);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-        let read = SystemTime::now();
-        let (row, lost, bad) = take_line(&line, json, read);
+fn read_stdout(shared: &Shared, stdout: impl Read + Send + 'static, json: bool) {
+    // The pipe is emptied as fast as that goes: a slow reader would have lines dropped.
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut reader = BufReader::with_capacity(1 << 20, stdout);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            if send.send((std::mem::take(&mut line), SystemTime::now())).is_err() {
+                return;
+            }
+        }
+    });
+    for (line, read) in lines {
+        let Line { row, kind, lost, bad } = take_line(&line, json, read);
+        let row = row.map(Arc::new);
         shared.change(|state| {
-            state.lines += 1;
-            state.reported_lost += lost;
+            state.read += 1;
+            match kind {
+                Kind::Exec => {
+                    state.lines += 1;
+                    state.reported_lost += lost;
+                }
+                Kind::Lost => state.told_lost += lost,
+                Kind::Other => {}
+            }
+            state.last = row.clone().filter(|_| kind != Kind::Exec);
             state.bad = state.bad.take().or(bad);
-            state.rows.extend(row.map(Arc::new));
+            if json {
+                state.unchecked.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            state.rows.extend(row);
         });
-        line.clear();
     }
     shared.change(|state| state.stdout_ended = true);
 }
 
-/// The row in a line when it is about this run (of others' execs only sums are kept), the losses that it reports, and what
-/// is wrong with it.
-fn take_line(line: &[u8], json: bool, read: SystemTime) -> (Option<Row>, u64, Option<String>) {
-    let bad = |why: &str| Some(format!("{why}: {}", String::from_utf8_lossy(line)));
+/// What a line is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Exec,
+    Lost,
+    Other,
+}
+
+/// A line that was read.
+struct Line {
+    /// The row, when it is about this run (of others' execs only sums are kept) or about the monitor itself.
+    row: Option<Row>,
+    kind: Kind,
+    /// The losses that it reports.
+    lost: u64,
+    /// What is wrong with it.
+    bad: Option<String>,
+}
+
+fn take_line(line: &[u8], json: bool, read: SystemTime) -> Line {
+    let shown = String::from_utf8_lossy(line);
+    let bad = |why: &str| Some(format!("{why}: {shown}"));
+    let useless = |why: &str| Line {
+        row: None,
+        kind: Kind::Other,
+        lost: 0,
+        bad: bad(why),
+    };
     let Some(line) = line.strip_suffix(b"\n") else {
-        return (None, 0, bad("no newline at the end"));
+        return useless("no newline at the end");
     };
     let Ok(text) = std::str::from_utf8(line) else {
-        return (None, 0, bad("not UTF-8"));
+        return useless("not UTF-8");
     };
-    let wrong = if text.contains(char::is_control) {
-        bad("a raw control character")
-    } else {
-        None
+    let control = text
+        .contains(char::is_control)
+        .then(|| bad("a raw control character"))
+        .flatten();
+    if !json {
+        // Commands that end by themselves write a line or two, which are kept whatever they are.
+        return Line {
+            row: Some(Row {
+                line: text.to_owned(),
+                json: Value::Null,
+                read,
+            }),
+            kind: Kind::Exec,
+            lost: 0,
+            bad: control,
+        };
+    }
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return useless(&format!("not JSON ({error})")),
     };
-    let (value, wrong) = match json.then(|| serde_json::from_str::<Value>(text)) {
-        Some(Ok(value)) => (value, wrong),
-        Some(Err(error)) => (Value::Null, bad(&format!("not JSON ({error})"))),
-        None => (Value::Null, wrong),
+    let number = |field: &str| value.get(field).and_then(Value::as_u64).unwrap_or(0);
+    let (kind, lost) = match value["ActionType"].as_str() {
+        Some(EXEC) => (Kind::Exec, number("EventsLostSinceLast")),
+        Some(LOST) => (Kind::Lost, number("Count")),
+        _ => (Kind::Other, 0),
     };
-    let lost = value.get("EventsLostSinceLast").and_then(Value::as_u64).unwrap_or(0);
-    // Commands that end by themselves write a line or two, which are kept whatever they are.
-    let row = (text.contains(RUN.as_str()) || !json).then(|| Row {
-        line: text.to_owned(),
-        json: value,
-        read,
-    });
-    (row, lost, wrong)
+    let kept = kind != Kind::Exec || text.contains(RUN.as_str());
+    Line {
+        row: kept.then(|| Row {
+            line: text.to_owned(),
+            json: value,
+            read,
+        }),
+        kind,
+        lost,
+        bad: control,
+    }
 }
 
 fn parse_closing(stderr: &str) -> Option<Closing> {
@@ -572,7 +733,14 @@ fn parse_closing(stderr: &str) -> Option<Closing> {
     let &[argv_cut, paths_cut] = numbers("incomplete: ")?.as_slice() else {
         return None;
     };
+    // After these, a line for each output: "NAME: lines N, dropped N".
+    let outputs = stderr.lines().filter_map(|line| {
+        let (lines, dropped) = line.rsplit_once(": lines ")?.1.split_once(", dropped ")?;
+        Some((lines.parse().ok()?, dropped.parse().ok()?))
+    });
+    let outputs = outputs.collect();
     (judged == delivered).then_some(Closing {
+        outputs,
         execs,
         delivered,
         lost,

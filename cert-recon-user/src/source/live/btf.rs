@@ -11,6 +11,7 @@ use std::collections::HashMap;
 const MAGIC: u16 = 0xeb9f;
 const TYPE_SIZE: usize = 12;
 const MEMBER_SIZE: usize = 12;
+const ENUM_SIZE: usize = 8;
 /// Anonymous members nested deeper than this are not searched (the kernel has a handful of levels).
 const MAX_DEPTH: u32 = 16;
 
@@ -47,13 +48,15 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Where each type begins in `types`, by id; id 0 is void.
     starts: Vec<u32>,
-    structs: HashMap<&'static str, Vec<u32>>,
+    /// Structures, unions and enumerations that are wanted, by name.
+    wanted: HashMap<&'static str, Vec<u32>>,
 }
 
 mod kinds {
     pub(super) const ARRAY: u32 = 3;
     pub(super) const STRUCT: u32 = 4;
     pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
     pub(super) const TYPEDEF: u32 = 8;
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
@@ -122,7 +125,7 @@ impl<'a> Btf<'a> {
             types,
             strings,
             starts: vec![0],
-            structs: HashMap::new(),
+            wanted: HashMap::new(),
         };
         btf.starts.reserve(types.len() / 24);
         let mut at = 0;
@@ -134,15 +137,15 @@ impl<'a> Btf<'a> {
                 1 | 14 | 17 => 4,
                 kinds::ARRAY => 12,
                 kinds::STRUCT | kinds::UNION | 15 | 19 => 12 * ty.vlen,
-                6 | 13 => 8 * ty.vlen,
+                kinds::ENUM | 13 => 8 * ty.vlen,
                 2 | 7..=12 | 16 | 18 => 0,
                 kind => return Err(BtfError::Kind { id, kind }),
             };
-            if matches!(ty.kind, kinds::STRUCT)
+            if matches!(ty.kind, kinds::STRUCT | kinds::ENUM)
                 && let name = btf.name(ty.name)
                 && let Some(&wanted) = wanted.iter().find(|w| w.as_bytes() == name)
             {
-                btf.structs
+                btf.wanted
                     .entry(wanted)
                     .or_default()
                     .push(u32::try_from(id).unwrap_or(0));
@@ -161,11 +164,25 @@ impl<'a> Btf<'a> {
     #[must_use]
     pub fn offset(&self, structure: &str, member: &str) -> Option<u32> {
         let bits = self
-            .structs
+            .wanted
             .get(structure)?
             .iter()
             .find_map(|&id| self.path_bits(id, member))?;
         (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// The value of a name in a wanted enumeration.
+    #[must_use]
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
+        self.wanted.get(enumeration)?.iter().find_map(|&id| {
+            let start = *self.starts.get(id as usize)? as usize;
+            let ty = self.type_at(start)?;
+            let entries = (ty.kind == kinds::ENUM).then_some(ty.vlen)?;
+            (0..entries).find_map(|i| {
+                let at = start + TYPE_SIZE + i * ENUM_SIZE;
+                (self.name(u32_at(self.types, at)?) == name.as_bytes()).then(|| u32_at(self.types, at + 4))?
+            })
+        })
     }
 
     fn path_bits(&self, structure: u32, path: &str) -> Option<u32> {
@@ -312,7 +329,9 @@ mod tests {
             true,
             &[("bit", int, 1 << 24 | 3), ("whole", int, 32)],
         );
-        b.ty("later", 6, 4, &[]);
+        let (zero, one) = (b.string("ZERO"), b.string("ONE"));
+        let name = b.string("ids");
+        b.push(&[name, kinds::ENUM << 24 | 2, 4, zero, 0, one, 1]);
         b.bytes()
     }
 
@@ -328,6 +347,20 @@ mod tests {
         assert_eq!(btf.offset("path", "mnt"), None, "not asked for");
         assert_eq!(btf.offset("flags", "whole"), Some(4));
         assert_eq!(btf.offset("flags", "bit"), None, "a bit field has no offset in bytes");
+    }
+
+    #[test]
+    fn names_of_an_enumeration_have_their_values() {
+        let bytes = sample();
+        let btf = Btf::parse(&bytes, &["ids", "file"]).unwrap();
+        assert_eq!(
+            (btf.enumerator("ids", "ZERO"), btf.enumerator("ids", "ONE")),
+            (Some(0), Some(1))
+        );
+        assert_eq!(
+            (btf.enumerator("ids", "TWO"), btf.enumerator("file", "ONE")),
+            (None, None)
+        );
     }
 
     #[test]

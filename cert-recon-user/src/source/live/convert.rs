@@ -6,7 +6,7 @@ use cert_recon_common::flags;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::reassembly::Assembled;
-use crate::event::{Argv, Exec, FilePath};
+use crate::event::{Ancestors, Argv, Exec, FilePath, ImageKey, Lineage};
 
 /// "Not set" for login uid and session (`AUDIT_UID_UNSET`, `AUDIT_SID_UNSET` in `include/uapi/linux/audit.h`).
 const UNSET: u32 = u32::MAX;
@@ -65,6 +65,19 @@ pub(super) fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
         fileless: has(flags::INODE).then_some(head.exe_nlink == 0),
         directory: path(record.cwd, has(flags::CWD_PATH_CUT), has(flags::CWD_DETACHED)),
         tty: (!record.tty.is_empty()).then_some(record.tty),
+        cgroup: if has(flags::CGROUP) {
+            path(record.cgroup, has(flags::CGROUP_PATH_CUT), false)
+        } else {
+            None
+        },
+        executable_inode: has(flags::INODE).then_some(head.exe_inode),
+        executable_device: has(flags::INODE).then_some(head.exe_dev),
+        lineage: Some(Lineage {
+            image: ImageKey(head.image),
+            start_boot_ns: head.start_boot_ns,
+            boot_ns: head.boot_ns,
+            ancestors: Ancestors::new(record.ancestors),
+        }),
         argv: Argv::new(assembled.argv, head.argv_len),
     }
 }

@@ -14,26 +14,36 @@ use aya::{
     programs::{ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
 };
 use aya_log::EbpfLogger;
-use cert_recon_common::{Counters, program};
+use cert_recon_common::{Counters, LANES, flags, program};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     LiveError, convert, offsets,
-    reassembly::{Assembled, Reassembler},
+    reassembly::{Aside, Assembled, Reassembler},
 };
-use crate::{event::Exec, host};
+use crate::{
+    enrich::processes::Running,
+    event::{Exec, ImageKey},
+    host,
+};
 
 /// The compiled program. `cargo xtask build-ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
 
 const TRACEPOINT: &str = "sched_process_exec";
-const ATTACHED: &str = "sched_process_exec";
+/// In the order in which they are attached, which is the order in which the kernel runs them.
+const ATTACHED: [&str; LANES as usize] = ["sched_process_exec", "second_chance", "third_chance", "fourth_chance"];
 const CONTINUED: [(u32, &str); program::COUNT as usize] = [
     (program::WALK, "walk_paths"),
     (program::EMIT, "send_head"),
     (program::CHUNKS, "send_chunks"),
     (program::LOSS, "note_loss"),
+    (program::SCAN, "scan_tasks"),
 ];
+
+/// Images that are remembered. One that two programs had is among the last few.
+const LAST_IMAGES: usize = 1024;
 
 /// Records that are handled before other work gets its turn.
 const BATCH: usize = 1024;
@@ -47,6 +57,25 @@ pub struct Options {
     pub ring_size: u32,
     /// The kernel's type information.
     pub btf: PathBuf,
+    /// How the monitor's own execs begin: their first argument.
+    pub nonce: Nonce,
+}
+
+/// The first argument of the monitor's own execs.
+pub type Nonce = [u8; 16];
+
+/// What comes out of the kernel.
+#[derive(Debug)]
+pub enum Arrival<'a> {
+    /// An exec, and how many were lost before it since the one before.
+    Exec(&'a Exec<'a>, u64),
+    /// A running process, of a scan.
+    Running(Running),
+    /// A scan is over. Not complete: some processes are missing.
+    Scanned {
+        /// Whether all running processes were among it.
+        complete: bool,
+    },
 }
 
 impl Options {
@@ -81,7 +110,7 @@ pub struct Totals {
 /// The attached program.
 pub struct Live {
     ebpf: Ebpf,
-    link: Option<RawTracePointLinkId>,
+    links: Vec<(&'static str, RawTracePointLinkId)>,
     ring: AsyncFd<RingBuf<MapData>>,
     counters: PerCpuArray<MapData, [u8; Counters::SIZE]>,
     /// The kernel side's own messages, when they are asked for.
@@ -89,19 +118,70 @@ pub struct Live {
     /// Keeps the programs in it loaded.
     _programs: ProgramArray<MapData>,
     reassembler: Reassembler,
-    delivered: u64,
-    argv_cut: u64,
+    handed_on: HandedOn,
     undecodable: u64,
-    /// Missed execs (see [`Self::missed`]) that have been handed on as lost.
+    /// Missed execs (see [`Self::missed`]) at the last tick.
     missed: u64,
+    /// Those of them that have been told as lost.
+    missed_lost: u64,
     drained: Drained,
     last_tick: Instant,
+}
+
+/// What has been handed on.
+#[derive(Debug)]
+struct HandedOn {
+    clock: convert::Clock,
+    /// Missed execs that go with the next exec.
+    unreported: u64,
+    delivered: u64,
+    argv_cut: u64,
+    /// Execs that the first program was not run for and another took.
+    second: u64,
+    /// Execs of the other programs that one before had taken.
+    twice: u64,
+    /// The last images, by which those are known.
+    images: [u64; LAST_IMAGES],
+    next_image: usize,
+}
+
+impl HandedOn {
+    fn new() -> Self {
+        Self {
+            clock: convert::Clock::now(),
+            unreported: 0,
+            delivered: 0,
+            argv_cut: 0,
+            second: 0,
+            twice: 0,
+            images: [0; LAST_IMAGES],
+            next_image: 0,
+        }
+    }
+
+    fn exec(&mut self, assembled: &Assembled<'_>, each: &mut impl FnMut(Arrival<'_>)) {
+        let head = &assembled.record.head;
+        let second = head.flags & flags::SECOND != 0;
+        if second && self.images.contains(&head.image) {
+            self.twice += 1;
+            return;
+        }
+        if let Some(place) = self.images.get_mut(self.next_image) {
+            *place = head.image;
+        }
+        self.next_image = (self.next_image + 1) % LAST_IMAGES;
+        self.second += u64::from(second);
+        self.delivered += 1;
+        self.argv_cut += u64::from(assembled.cut.is_some());
+        let lost = assembled.lost + std::mem::take(&mut self.unreported);
+        each(Arrival::Exec(&convert::exec(assembled, self.clock), lost));
+    }
 }
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live")
-            .field("delivered", &self.delivered)
+            .field("handed_on", &self.handed_on)
             .finish_non_exhaustive()
     }
 }
@@ -125,6 +205,7 @@ impl Live {
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global("OFFSETS", &offsets.encode()[..], true)
+            .override_global("CANARY", &options.nonce[..], true)
             .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
             .load(OBJECT)
@@ -146,22 +227,29 @@ impl Live {
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
             .map_err(|error| LiveError::Wait(error.into()))?;
 
-        let program = raw_tracepoint(&mut ebpf, ATTACHED)?;
-        program.load().map_err(explain_program)?;
-        let link = program.attach(TRACEPOINT).map_err(|e| load_error("attaching", e))?;
+        for name in ATTACHED {
+            raw_tracepoint(&mut ebpf, name)?.load().map_err(explain_program)?;
+        }
+        let mut links = Vec::new();
+        for name in ATTACHED {
+            let link = raw_tracepoint(&mut ebpf, name)?
+                .attach(TRACEPOINT)
+                .map_err(|e| load_error("attaching", e))?;
+            links.push((name, link));
+        }
         log_verified(&ebpf);
         Ok(Self {
             ebpf,
-            link: Some(link),
+            links,
             ring,
             counters,
             logger,
             _programs: programs,
             reassembler: Reassembler::default(),
-            delivered: 0,
-            argv_cut: 0,
+            handed_on: HandedOn::new(),
             undecodable: 0,
             missed: 0,
+            missed_lost: 0,
             drained: Drained::Empty,
             last_tick: Instant::now(),
         })
@@ -172,7 +260,7 @@ impl Live {
     ///
     /// # Errors
     /// When the ring buffer can't be waited for.
-    pub async fn next(&mut self, mut each: impl FnMut(&Exec<'_>, u64)) -> Result<(), LiveError> {
+    pub async fn next(&mut self, mut each: impl FnMut(Arrival<'_>)) -> Result<(), LiveError> {
         if self.drained == Drained::More {
             // Other work gets its turn between two batches.
             tokio::task::yield_now().await;
@@ -193,47 +281,49 @@ impl Live {
     }
 
     /// Hands on what is in the ring buffer now, a batch at most.
-    fn drain(&mut self, each: &mut impl FnMut(&Exec<'_>, u64)) -> Drained {
+    fn drain(&mut self, each: &mut impl FnMut(Arrival<'_>)) -> Drained {
         let clock = convert::Clock::now();
         let tick = self.last_tick.elapsed() >= TICK;
-        let mut unreported = 0;
         if tick {
             self.last_tick = Instant::now();
-            let missed = self.missed();
-            unreported = missed.saturating_sub(self.missed);
-            self.missed = missed;
         }
         let Self {
             ring,
             reassembler,
-            delivered,
-            argv_cut,
+            handed_on,
             ..
         } = self;
-        let mut emit = |assembled: Assembled<'_>| {
-            *delivered += 1;
-            *argv_cut += u64::from(assembled.cut.is_some());
-            each(
-                &convert::exec(&assembled, clock),
-                assembled.lost + std::mem::take(&mut unreported),
-            );
-        };
+        handed_on.clock = clock;
         let mut drained = Drained::More;
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
                 drained = Drained::Empty;
                 break;
             };
-            if let Err(error) = reassembler.push(&item, &mut emit) {
-                self.undecodable += 1;
-                log::error!("ring buffer: {error}");
+            match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
+                Ok(None) => {}
+                Ok(Some(Aside::Task(task))) => each(Arrival::Running(Running {
+                    pid: task.pid,
+                    start_boot_ns: task.start_boot_ns,
+                    image: ImageKey(task.image),
+                })),
+                Ok(Some(Aside::Scan(scan))) => each(Arrival::Scanned {
+                    complete: scan.complete != 0,
+                }),
+                Err(error) => {
+                    self.undecodable += 1;
+                    log::error!("ring buffer: {error}");
+                }
             }
         }
         if drained == Drained::Empty && tick {
-            reassembler.tick(&mut emit);
+            reassembler.tick(&mut |exec| handed_on.exec(&exec, each));
+            // What was missed by the last time and has not been taken by another program since then is lost.
+            let lost = self.missed.saturating_sub(self.handed_on.second);
+            self.handed_on.unreported += lost.saturating_sub(self.missed_lost);
+            self.missed_lost = self.missed_lost.max(lost);
+            self.missed = self.missed();
         }
-        // Nothing was handed on: they go with the next exec.
-        self.missed -= unreported;
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
@@ -242,43 +332,73 @@ impl Live {
 
     /// Detaches, then hands on everything that is still on its way. Ends when every exec that the program saw is accounted
     /// for, or after `limit`.
-    pub fn stop(&mut self, limit: Duration, each: &mut impl FnMut(&Exec<'_>, u64)) {
-        if let Some(link) = self.link.take()
-            && let Ok(program) = raw_tracepoint(&mut self.ebpf, ATTACHED)
-            && let Err(error) = program.detach(link)
-        {
-            log::warn!("detaching the eBPF program: {error}");
+    pub fn stop(&mut self, limit: Duration, each: &mut impl FnMut(Arrival<'_>)) {
+        // The last first: one that is left alone would take what those before it no longer see.
+        while let Some((name, link)) = self.links.pop() {
+            let detached = raw_tracepoint(&mut self.ebpf, name)
+                .and_then(|program| program.detach(link).map_err(|e| load_error("detaching", e)));
+            if let Err(error) = detached {
+                log::warn!("{error}");
+            }
         }
         let end = Instant::now() + limit;
         // A program that was running when it was detached may still be sending.
         loop {
             while self.drain(each) == Drained::More {}
-            let totals = self.totals();
-            let accounted = totals.execs == totals.delivered + totals.lost;
-            if (accounted && !self.reassembler.is_waiting()) || Instant::now() >= end {
+            if (self.all_arrived() && !self.reassembler.is_waiting()) || Instant::now() >= end {
                 break;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let clock = convert::Clock::now();
+        log::debug!(
+            "{:?}; of the other programs {}, of both {}; missed {}",
+            self.counters(),
+            self.handed_on.second,
+            self.handed_on.twice,
+            self.missed()
+        );
         let Self {
-            reassembler,
-            delivered,
-            argv_cut,
-            ..
+            reassembler, handed_on, ..
         } = self;
-        reassembler.finish(&mut |assembled| {
-            *delivered += 1;
-            *argv_cut += u64::from(assembled.cut.is_some());
-            each(&convert::exec(&assembled, clock), assembled.lost);
-        });
+        handed_on.clock = convert::Clock::now();
+        reassembler.finish(&mut |exec| handed_on.exec(&exec, each));
+    }
+
+    /// Whether the counters can be read without capabilities: not before Linux 5.19 where `unprivileged_bpf_disabled` is
+    /// set. Tried in a thread, since capabilities are a thread's own.
+    #[must_use]
+    pub fn counts_without_rights(&self) -> bool {
+        let counters = &self.counters;
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| {
+                let none = CapabilitySets {
+                    effective: CapabilitySet::empty(),
+                    permitted: CapabilitySet::empty(),
+                    inheritable: CapabilitySet::empty(),
+                };
+                set_capabilities(None, none).is_ok() && counters.get(&0, 0).is_ok()
+            });
+            tried.join().unwrap_or(false)
+        })
     }
 
     /// The sums so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let counters = self
-            .counters
+        let counters = self.counters();
+        let missed = self.missed();
+        let taken = self.handed_on.second;
+        Totals {
+            execs: counters.execs + missed,
+            delivered: self.handed_on.delivered,
+            lost: counters.lost + missed.saturating_sub(taken) + self.undecodable,
+            argv_cut: self.handed_on.argv_cut,
+            path_cut: counters.path_cut,
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
             .get(&0, 0)
             .map(|values| {
                 values
@@ -286,21 +406,27 @@ impl Live {
                     .filter_map(|bytes| Counters::decode(bytes))
                     .fold(Counters::default(), Counters::plus)
             })
-            .unwrap_or_default();
-        let missed = self.missed();
-        Totals {
-            execs: counters.execs + missed,
-            delivered: self.delivered,
-            lost: counters.lost + missed + self.undecodable,
-            argv_cut: self.argv_cut,
-            path_cut: counters.path_cut,
-        }
+            .unwrap_or_default()
+    }
+
+    /// Whether everything that the programs began has arrived or is counted as lost.
+    fn all_arrived(&self) -> bool {
+        let counters = self.counters();
+        let HandedOn {
+            delivered,
+            second,
+            twice,
+            ..
+        } = self.handed_on;
+        counters.execs == delivered - second + counters.lost + self.undecodable
+            && counters.second == second + twice + counters.second_lost
     }
 
     /// Execs for which the kernel did not run the program because it was already running on that CPU
     /// (`recursion_misses`, since Linux 5.12). They are lost execs.
     fn missed(&self) -> u64 {
-        let Some(Ok(fd)) = self.ebpf.program(ATTACHED).map(|p| p.fd()) else {
+        let [first, ..] = ATTACHED;
+        let Some(Ok(fd)) = self.ebpf.program(first).map(|p| p.fd()) else {
             return 0;
         };
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap_or_default();

@@ -11,4 +11,4 @@ pub mod offsets;
 pub mod reassembly;
 
 pub use error::LiveError;
-pub use loader::{Live, Options, Totals};
+pub use loader::{Arrival, Live, Nonce, Options, Totals};

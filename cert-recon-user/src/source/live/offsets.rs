@@ -21,6 +21,11 @@ pub enum OffsetError {
 }
 
 const STRUCTURES: &[&str] = &[
+    "cgroup",
+    "cgroup_subsys_id",
+    "cgroup_subsys_state",
+    "css_set",
+    "kernfs_node",
     "cred",
     "dentry",
     "file",
@@ -47,12 +52,21 @@ pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
             .ok_or(OffsetError::Missing { structure, member })
     };
     let may = |structure, member| btf.offset(structure, member).unwrap_or(ABSENT);
+    // Runtimes and systemd put processes into the hierarchies of all controllers; `pids` is in every kernel that they run on.
+    let v1 = || {
+        let index = ["pids_cgrp_id", "memory_cgrp_id", "cpu_cgrp_id"]
+            .iter()
+            .find_map(|name| btf.enumerator("cgroup_subsys_id", name))?;
+        btf.offset("css_set", "subsys")?.checked_add(index.checked_mul(8)?)
+    };
     let task_start_boottime = need("task_struct", "start_boottime").or(need("task_struct", "real_start_time"))?;
     Ok(Offsets {
         task_tgid: need("task_struct", "tgid")?,
         task_real_parent: need("task_struct", "real_parent")?,
         task_group_leader: need("task_struct", "group_leader")?,
         task_start_boottime,
+        task_tasks: need("task_struct", "tasks")?,
+        task_cgroups: may("task_struct", "cgroups"),
         task_cred: need("task_struct", "cred")?,
         task_comm: need("task_struct", "comm")?,
         task_fs: need("task_struct", "fs")?,
@@ -67,6 +81,15 @@ pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
         mm_arg_start: need("mm_struct", "arg_start")?,
         mm_arg_end: need("mm_struct", "arg_end")?,
         mm_exe_file: need("mm_struct", "exe_file")?,
+        mm_start_stack: need("mm_struct", "start_stack")?,
+        css_set_v2: may("css_set", "dfl_cgrp"),
+        css_set_v1: v1().unwrap_or(ABSENT),
+        css_cgroup: may("cgroup_subsys_state", "cgroup"),
+        cgroup_kn: may("cgroup", "kn"),
+        kernfs_parent: btf
+            .offset("kernfs_node", "__parent")
+            .unwrap_or(may("kernfs_node", "parent")),
+        kernfs_name: may("kernfs_node", "name"),
         file_path_mnt: need("file", "f_path.mnt")?,
         file_path_dentry: need("file", "f_path.dentry")?,
         fs_pwd_mnt: need("fs_struct", "pwd.mnt")?,
@@ -77,6 +100,7 @@ pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
         dentry_inode: need("dentry", "d_inode")?,
         mount_parent: need("mount", "mnt_parent")?,
         mount_mountpoint: need("mount", "mnt_mountpoint")?,
+        mount_ns: need("mount", "mnt_ns")?,
         mount_mnt: need("mount", "mnt")?,
         vfsmount_root: need("vfsmount", "mnt_root")?,
         inode_ino: need("inode", "i_ino")?,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cert_recon_common::{CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, DecodeError, HeadRecord, Record, flags};
+use cert_recon_common::{CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, DecodeError, HeadRecord, Record, Scan, Task, flags};
 
 /// Bytes of unfinished argv that are kept at most, over all CPUs.
 pub const BUDGET: usize = 64 << 20;
@@ -39,6 +39,15 @@ pub struct Assembled<'a> {
     pub lost: u64,
 }
 
+/// A record that belongs to no exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// A running process.
+    Task(Task),
+    /// The end of a scan.
+    Scan(Scan),
+}
+
 struct Pending {
     seq: u64,
     record: Vec<u8>,
@@ -66,11 +75,11 @@ impl std::fmt::Debug for Reassembler {
 }
 
 impl Reassembler {
-    /// Takes the next record and hands on every exec that it completes.
+    /// Takes the next record and hands on every exec that it completes; gives back a record that belongs to no exec.
     ///
     /// # Errors
     /// When the bytes are no record.
-    pub fn push(&mut self, bytes: &[u8], emit: &mut impl FnMut(Assembled<'_>)) -> Result<(), DecodeError> {
+    pub fn push(&mut self, bytes: &[u8], emit: &mut impl FnMut(Assembled<'_>)) -> Result<Option<Aside>, DecodeError> {
         match Record::decode(bytes)? {
             Record::Head(record) => self.head(bytes, record, emit),
             Record::Chunk { prefix, offset, bytes } => self.chunk(prefix.cpu, prefix.seq, offset, bytes, emit),
@@ -85,8 +94,10 @@ impl Reassembler {
                     self.end(prefix.cpu, reason, emit);
                 }
             }
+            Record::Task(task) => return Ok(Some(Aside::Task(task))),
+            Record::Scan(scan) => return Ok(Some(Aside::Scan(scan))),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Ends every exec that has been unfinished for a whole interval between two calls. The program sends all records of

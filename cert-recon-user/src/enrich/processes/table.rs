@@ -1,0 +1,592 @@
+//! The table of images.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::scan::Scanned;
+use crate::{
+    event::{Ancestor, Exec, FilePath, ImageKey},
+    finding::{Image, Process, Report},
+};
+
+/// Bounds of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Memory of all images together, bytes.
+    pub bytes: usize,
+    /// Bytes of argv that are kept of each image; longer ones are cut and marked.
+    pub argv: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 20,
+            argv: 16 << 10,
+        }
+    }
+}
+
+/// Says whether a process still lives.
+pub trait Liveness {
+    /// Whether process `pid` that started at `start_boot_ns` lives. May be wrong for the living only: a process that is
+    /// said to be gone is gone.
+    fn lives(&self, pid: u32, start_boot_ns: u64) -> bool;
+}
+
+/// Memory of an entry beside its bytes: the entry, its places in map and queue, the allocator's share.
+const OVERHEAD: usize = 256;
+/// Living processes that are passed over when one image must go; then the oldest goes, living or not.
+const PASSES: usize = 16;
+
+/// A process, for good: ids are used again, a start with an id is not.
+type ProcessKey = (u32, u64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// What an image is, for every process that has it.
+    Image(ImageKey),
+    /// What a process older than the monitor shows of itself; it may have changed its title since it forked.
+    Process(ImageKey, u32),
+}
+
+#[derive(Debug)]
+struct Entry {
+    process: ProcessKey,
+    /// File name, path and argv, one after the other.
+    bytes: Box<[u8]>,
+    name_len: u32,
+    path_len: u32,
+    argv_total: u64,
+    known: u8,
+    kept: bool,
+    /// The newest place of this entry in its queue; older ones are void.
+    stamp: u64,
+}
+
+const NAME: u8 = 1;
+const PATH: u8 = 2;
+const ARGV: u8 = 4;
+
+impl Entry {
+    fn new(process: ProcessKey, image: &Image) -> Self {
+        let part = |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or(0, <[u8]>::len);
+        let mut bytes = Vec::with_capacity(part(&image.file_name) + part(&image.folder_path) + part(&image.argv));
+        let mut known = 0;
+        for (field, flag) in [
+            (&image.file_name, NAME),
+            (&image.folder_path, PATH),
+            (&image.argv, ARGV),
+        ] {
+            if let Some(field) = field {
+                known |= flag;
+                bytes.extend_from_slice(field);
+            }
+        }
+        Self {
+            process,
+            name_len: u32::try_from(part(&image.file_name)).unwrap_or(u32::MAX),
+            path_len: u32::try_from(part(&image.folder_path)).unwrap_or(u32::MAX),
+            bytes: bytes.into_boxed_slice(),
+            argv_total: image.argv_total,
+            known,
+            kept: false,
+            stamp: 0,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        OVERHEAD + self.bytes.len()
+    }
+
+    fn image(&self) -> Image {
+        let (name, rest) = self.bytes.split_at_checked(self.name_len as usize).unwrap_or_default();
+        let (path, argv) = rest.split_at_checked(self.path_len as usize).unwrap_or_default();
+        let field = |flag, bytes: &[u8]| (self.known & flag != 0).then(|| bytes.to_vec());
+        Image {
+            file_name: field(NAME, name),
+            folder_path: field(PATH, path),
+            argv: field(ARGV, argv),
+            argv_total: self.argv_total,
+        }
+    }
+}
+
+/// The images of all processes that are known.
+#[derive(Debug)]
+pub struct Processes<L> {
+    limits: Limits,
+    liveness: L,
+    entries: HashMap<Key, Entry>,
+    /// The image that each process made last.
+    current: HashMap<u32, (u64, ImageKey)>,
+    /// Entries in the order of their turn to be forgotten, with their stamps: those nothing asked for ...
+    new: VecDeque<(Key, u64)>,
+    /// ... and those to be kept.
+    kept: VecDeque<(Key, u64)>,
+    bytes: usize,
+    stamps: u64,
+    forgotten: u64,
+    unknown: u64,
+}
+
+impl<L: Liveness> Processes<L> {
+    /// An empty table.
+    #[must_use]
+    pub fn new(limits: Limits, liveness: L) -> Self {
+        Self {
+            limits,
+            liveness,
+            entries: HashMap::new(),
+            current: HashMap::new(),
+            new: VecDeque::new(),
+            kept: VecDeque::new(),
+            bytes: 0,
+            stamps: 0,
+            forgotten: 0,
+            unknown: 0,
+        }
+    }
+
+    /// Adds to the report what the table knows of the processes above and of the image before. Call it before
+    /// [`note`](Self::note).
+    pub fn describe(&mut self, exec: &Exec<'_>, report: &mut Report) {
+        let Some(lineage) = exec.lineage else { return };
+        for ancestor in lineage.ancestors.iter() {
+            let image = self.ancestor(&ancestor);
+            report.ancestry.push(Process {
+                pid: ancestor.pid,
+                image,
+            });
+        }
+        report.previous = exec.pid.and_then(|pid| {
+            let &(start, image) = self.current.get(&pid)?;
+            (start == lineage.start_boot_ns).then(|| self.entries.get(&Key::Image(image)).map(Entry::image))?
+        });
+    }
+
+    /// Remembers the image that an exec made, and that its ancestors were asked for.
+    pub fn note(&mut self, exec: &Exec<'_>) {
+        let (Some(lineage), Some(pid)) = (exec.lineage, exec.pid) else {
+            return;
+        };
+        // Only the parent: the one that has children. Those above it had theirs.
+        if let Some(parent) = lineage.ancestors.iter().next()
+            && let Some(image) = parent.image
+        {
+            let specific = Key::Process(image, parent.pid);
+            let known = if self.entries.contains_key(&specific) {
+                specific
+            } else {
+                Key::Image(image)
+            };
+            if !self.keep(known) {
+                self.unknown += 1;
+            }
+        }
+        let argv = exec.argv.bytes();
+        let image = Image {
+            file_name: exec.file_name().map(<[u8]>::to_vec),
+            folder_path: exec.executable.map(FilePath::to_vec),
+            argv: Some(argv.get(..self.limits.argv).unwrap_or(argv).to_vec()),
+            argv_total: exec.argv.total(),
+        };
+        self.current.insert(pid, (lineage.start_boot_ns, lineage.image));
+        // A scan may have found the process before this exec was put together.
+        self.remove(Key::Process(lineage.image, pid));
+        self.insert(
+            Key::Image(lineage.image),
+            Entry::new((pid, lineage.start_boot_ns), &image),
+        );
+    }
+
+    /// Remembers what a scan found out about a process that runs the image `key`, unless execs told it already.
+    pub fn add_running(&mut self, key: ImageKey, start_boot_ns: u64, scanned: &Scanned) {
+        let pid = scanned.pid;
+        // Made by this very process: the exec told it. It may have gone on to another image since.
+        if self
+            .entries
+            .get(&Key::Image(key))
+            .is_some_and(|entry| entry.process == (pid, start_boot_ns))
+        {
+            return;
+        }
+        let mut image = scanned.image.clone();
+        if let Some(argv) = &mut image.argv {
+            argv.truncate(self.limits.argv);
+        }
+        let process = (pid, start_boot_ns);
+        if !self.entries.contains_key(&Key::Image(key)) {
+            self.insert(Key::Image(key), Entry::new(process, &image));
+        }
+        self.insert(Key::Process(key, pid), Entry::new(process, &image));
+    }
+
+    /// Images that are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Memory in use, bytes, as the limit counts it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Images forgotten to stay within the limit.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Execs whose parent's image was not known.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    fn ancestor(&mut self, ancestor: &Ancestor) -> Image {
+        let Some(key) = ancestor.image else {
+            return self.without_image(ancestor);
+        };
+        let specific = Key::Process(key, ancestor.pid);
+        let known = if self.entries.contains_key(&specific) {
+            specific
+        } else {
+            Key::Image(key)
+        };
+        self.keep(known);
+        self.entries.get(&known).map(Entry::image).unwrap_or_default()
+    }
+
+    /// A process that is exiting has given its image back, but it is known what that was. A kernel thread has only a name.
+    fn without_image(&self, ancestor: &Ancestor) -> Image {
+        if let Some(&(start, image)) = self.current.get(&ancestor.pid)
+            && start == ancestor.start_boot_ns
+            && let Some(entry) = self.entries.get(&Key::Image(image))
+        {
+            return entry.image();
+        }
+        let name: Vec<u8> = ancestor.comm.iter().copied().take_while(|&b| b != 0).collect();
+        Image {
+            file_name: (!name.is_empty()).then_some(name),
+            ..Image::default()
+        }
+    }
+
+    /// Moves an entry to the end of those to be kept; false when it is not known.
+    fn keep(&mut self, key: Key) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return false;
+        };
+        // One that is among the newest stays where it is: otherwise every exec of a busy parent would queue it again.
+        if entry.kept && self.stamps - entry.stamp < 1024 {
+            return true;
+        }
+        self.stamps += 1;
+        entry.kept = true;
+        entry.stamp = self.stamps;
+        self.kept.push_back((key, self.stamps));
+        self.sweep();
+        true
+    }
+
+    fn insert(&mut self, key: Key, mut entry: Entry) {
+        self.stamps += 1;
+        entry.stamp = self.stamps;
+        self.bytes += entry.cost();
+        self.new.push_back((key, self.stamps));
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.bytes -= old.cost();
+        }
+        while self.bytes > self.limits.bytes && self.forget_one() {}
+        self.sweep();
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(entry) = self.entries.remove(&key) {
+            self.bytes -= entry.cost();
+        }
+    }
+
+    /// Forgets one entry; false when there is none.
+    fn forget_one(&mut self) -> bool {
+        let mut passed = 0;
+        loop {
+            // Those to be kept may be three quarters of all.
+            let from_kept = self.new.is_empty() || self.kept.len() > 3 * (self.new.len() + 1);
+            let queue = if from_kept { &mut self.kept } else { &mut self.new };
+            let Some((key, stamp)) = queue.pop_front() else {
+                return false;
+            };
+            let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.stamp == stamp) else {
+                continue;
+            };
+            let (pid, start) = entry.process;
+            if passed < PASSES && self.liveness.lives(pid, start) {
+                passed += 1;
+                self.stamps += 1;
+                entry.stamp = self.stamps;
+                entry.kept = true;
+                self.kept.push_back((key, self.stamps));
+                continue;
+            }
+            self.remove(key);
+            self.forgotten += 1;
+            if let Key::Image(image) = key
+                && self.current.get(&pid).is_some_and(|&(_, current)| current == image)
+            {
+                self.current.remove(&pid);
+            }
+            return true;
+        }
+    }
+
+    /// Drops void places from the queues when they are more than the entries.
+    fn sweep(&mut self) {
+        if self.new.len() + self.kept.len() > 2 * self.entries.len() + 1024 {
+            let entries = &self.entries;
+            let valid = |(key, stamp): &(Key, u64)| entries.get(key).is_some_and(|entry| entry.stamp == *stamp);
+            self.new.retain(valid);
+            self.kept.retain(valid);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::HashSet, rc::Rc, time::SystemTime};
+
+    use cert_recon_common::Ancestor as Raw;
+
+    use super::*;
+    use crate::event::{Ancestors, Argv, Lineage};
+
+    /// Processes that live, as the test says.
+    #[derive(Clone, Default)]
+    struct Living(Rc<RefCell<HashSet<u32>>>);
+
+    impl Liveness for Living {
+        fn lives(&self, pid: u32, _: u64) -> bool {
+            self.0.borrow().contains(&pid)
+        }
+    }
+
+    fn table(bytes: usize) -> (Processes<Living>, Living) {
+        let living = Living::default();
+        (Processes::new(Limits { bytes, argv: 64 }, living.clone()), living)
+    }
+
+    /// A process: id, start, image.
+    type P = (u32, u64, u64);
+
+    fn raw(processes: &[P]) -> Vec<u8> {
+        processes
+            .iter()
+            .flat_map(|&(pid, start_boot_ns, image)| {
+                let mut comm = [0; 16];
+                comm[..4].copy_from_slice(b"comm");
+                Raw {
+                    start_boot_ns,
+                    image,
+                    pid,
+                    reserved: 0,
+                    comm,
+                }
+                .encode()
+            })
+            .collect()
+    }
+
+    /// Lets `process` exec `argv` below `ancestors` and gives its report.
+    fn exec(table: &mut Processes<Living>, process: P, argv: &str, ancestors: &[P]) -> Report {
+        let (pid, start_boot_ns, image) = process;
+        let (path, argv) = (format!("/bin/{argv}"), format!("{argv}\0"));
+        let bytes = raw(ancestors);
+        let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(argv.as_bytes()));
+        exec.pid = Some(pid);
+        exec.path = Some(path.as_bytes());
+        exec.executable = Some(FilePath::Plain(path.as_bytes()));
+        exec.lineage = Some(Lineage {
+            image: ImageKey(image),
+            start_boot_ns,
+            boot_ns: 0,
+            ancestors: Ancestors::new(&bytes),
+        });
+        let mut report = Report::new(&exec, None);
+        table.describe(&exec, &mut report);
+        table.note(&exec);
+        report
+    }
+
+    fn name(image: &Image) -> String {
+        String::from_utf8(image.file_name.clone().unwrap_or_default()).unwrap()
+    }
+
+    fn ancestry(report: &Report) -> Vec<(u32, String)> {
+        report
+            .ancestry
+            .iter()
+            .map(|process| (process.pid, name(&process.image)))
+            .collect()
+    }
+
+    const SHELL: P = (10, 1000, 0xa);
+
+    #[test]
+    fn a_fork_that_did_not_exec_is_known_by_the_image_that_it_inherited() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        let report = exec(&mut t, (12, 1200, 0xc), "curl", &[(11, 1100, 0xa), SHELL]);
+        assert_eq!(ancestry(&report), [(11, "bash".to_owned()), (10, "bash".to_owned())]);
+    }
+
+    #[test]
+    fn the_image_before_an_exec_in_place_is_told_and_a_forks_is_not() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        let env = exec(&mut t, (11, 1100, 0xb), "env", &[SHELL]);
+        assert_eq!(env.previous, None, "it was forked");
+        let curl = exec(&mut t, (11, 1100, 0xc), "curl", &[SHELL]);
+        assert_eq!(curl.previous.as_ref().map(name), Some("env".to_owned()));
+    }
+
+    #[test]
+    fn a_process_id_that_is_used_again_is_another_process() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, (11, 1100, 0xb), "env", &[]);
+        let report = exec(&mut t, (11, 9900, 0xc), "curl", &[]);
+        assert_eq!(report.previous, None);
+    }
+
+    #[test]
+    fn an_image_that_is_not_known_is_absent_and_not_the_one_before_it() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        // The exec that made image 0xf in process 10 was lost.
+        let report = exec(&mut t, (11, 1100, 0xb), "curl", &[(10, 1000, 0xf)]);
+        assert_eq!(
+            report.ancestry,
+            [Process {
+                pid: 10,
+                image: Image::default()
+            }]
+        );
+        assert_eq!(t.unknown(), 1);
+    }
+
+    #[test]
+    fn a_kernel_thread_has_a_name_and_a_process_that_is_exiting_what_it_ran() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        let report = exec(&mut t, (11, 1100, 0xb), "curl", &[(2, 5, 0), (10, 1000, 0)]);
+        assert_eq!(ancestry(&report), [(2, "comm".to_owned()), (10, "bash".to_owned())]);
+        assert_eq!(report.ancestry[0].image.folder_path, None);
+    }
+
+    #[test]
+    fn a_running_process_is_described_by_itself_and_its_forks_by_their_image() {
+        let (mut t, _) = table(1 << 20);
+        let scanned = |pid, title: &str| Scanned {
+            pid,
+            image: Image {
+                file_name: Some(title.into()),
+                argv: Some(title.into()),
+                ..Image::default()
+            },
+        };
+        t.add_running(ImageKey(0xa), 1000, &scanned(10, "sshd"));
+        t.add_running(ImageKey(0xa), 1100, &scanned(11, "sshd: alice"));
+        let report = exec(
+            &mut t,
+            (13, 1300, 0xd),
+            "bash",
+            &[(12, 1200, 0xa), (11, 1100, 0xa), (10, 1000, 0xa)],
+        );
+        let names: Vec<_> = ancestry(&report).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["sshd", "sshd: alice", "sshd"]);
+    }
+
+    #[test]
+    fn what_an_exec_told_is_not_overwritten_by_a_scan() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        let image = Image {
+            file_name: Some(b"older".to_vec()),
+            ..Image::default()
+        };
+        t.add_running(ImageKey(0xa), 1000, &Scanned { pid: 10, image });
+        let report = exec(&mut t, (11, 1100, 0xb), "curl", &[SHELL]);
+        assert_eq!(ancestry(&report), [(10, "bash".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_process_ran_between_two_execs_is_not_overwritten_by_a_scan_that_is_told_later() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, (10, 1000, 0xb), "second", &[]);
+        exec(&mut t, (10, 1000, 0xc), "third", &[]);
+        let image = Image {
+            file_name: Some(b"first".to_vec()),
+            ..Image::default()
+        };
+        t.add_running(ImageKey(0xb), 1000, &Scanned { pid: 10, image });
+        let report = exec(&mut t, (11, 1100, 0xd), "curl", &[(10, 1000, 0xb)]);
+        assert_eq!(ancestry(&report), [(10, "second".to_owned())]);
+    }
+
+    #[test]
+    fn a_storm_of_short_processes_forgets_neither_parents_nor_the_living_and_stays_in_its_memory() {
+        let limit = 64 << 10;
+        let (mut t, living) = table(limit);
+        exec(&mut t, SHELL, "bash", &[]);
+        exec(&mut t, (11, 1100, 0xb), "make", &[SHELL]);
+        living.0.borrow_mut().insert(20);
+        exec(&mut t, (20, 2000, 0x20), "idle", &[]);
+        for i in 0..20_000 {
+            exec(
+                &mut t,
+                (1000 + i, 5000, 0x1_0000 + u64::from(i)),
+                "cc",
+                &[(11, 1100, 0xb), SHELL],
+            );
+            assert!(t.bytes() <= limit);
+        }
+        assert!(t.forgotten() > 19_000);
+        assert!(t.current.len() <= t.len() && t.new.len() + t.kept.len() < 4 * t.len() + 2048);
+        let report = exec(&mut t, (12, 1200, 0xc), "curl", &[(11, 1100, 0xb), SHELL]);
+        assert_eq!(ancestry(&report)[0], (11, "make".to_owned()));
+        let report = exec(&mut t, (21, 2100, 0xd), "curl", &[(20, 2000, 0x20)]);
+        assert_eq!(ancestry(&report), [(20, "idle".to_owned())]);
+    }
+
+    #[test]
+    fn even_a_host_full_of_living_parents_stays_in_its_memory() {
+        let limit = 16 << 10;
+        let (mut t, living) = table(limit);
+        for i in 0..2000 {
+            living.0.borrow_mut().insert(i + 2);
+            exec(
+                &mut t,
+                (i + 2, 5000, u64::from(i) + 2),
+                "daemon",
+                &[(i + 1, 5000, u64::from(i) + 1)],
+            );
+            assert!(t.bytes() <= limit);
+        }
+    }
+
+    #[test]
+    fn a_long_argv_is_cut_and_says_so() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, &"x".repeat(100), &[]);
+        let report = exec(&mut t, (11, 1100, 0xb), "curl", &[SHELL]);
+        let image = &report.ancestry[0].image;
+        assert_eq!((image.argv.as_ref().unwrap().len(), image.argv_total), (64, 101));
+    }
+}

@@ -1,0 +1,348 @@
+//! The live monitor: the source, the rules, the enrichment and the outputs, run together until something ends them.
+
+pub mod canary;
+mod health;
+mod monitor;
+pub mod privileges;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, mpsc},
+    time::MissedTickBehavior,
+};
+
+use self::{
+    canary::Canary,
+    health::HealthBook,
+    monitor::{Monitor, Signals, Sink},
+};
+use crate::{
+    enrich::{
+        hash::HashLimits,
+        processes::{Limits, Processes},
+        stage::{self, Executable, Sources, Stage},
+    },
+    event::{Exec, Lineage},
+    finding::Report,
+    pipeline::{Pipeline, Selection, Sums},
+    record::{Occasion, OutputState, Record},
+    rules::Engine,
+    sink::{
+        json, line,
+        output::{OpenError, Opened, Output, Target, Weight, Written, colour},
+    },
+    source::live::{Live, LiveError, Options, Totals},
+};
+
+/// How long the end waits for what is still on its way through the kernel.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long the end waits for hashes and names.
+const ENRICH_LIMIT: Duration = Duration::from_secs(3);
+/// How long the end waits for an output that does not take its lines.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
+/// How long READY waits for the first canary.
+const READY_LIMIT: Duration = Duration::from_secs(5);
+/// How often the monitor looks at itself.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to watch and where reports go.
+#[derive(Debug)]
+pub struct Config {
+    /// The kernel side.
+    pub live: Options,
+    /// The rules.
+    pub engine: Engine,
+    /// What is reported.
+    pub selection: Selection,
+    /// The form on standard output.
+    pub form: Form,
+    /// A file that gets every record as JSON.
+    pub output: Option<PathBuf>,
+    /// The host's name, as reported.
+    pub device: String,
+    /// Limits of hashing.
+    pub hashing: HashLimits,
+    /// Limits of the table of processes.
+    pub processes: Limits,
+    /// Time between two canaries.
+    pub canary_interval: Duration,
+    /// Time between two health records.
+    pub health_interval: Duration,
+}
+
+/// What a running monitor can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Open the output file anew.
+    Reopen,
+    /// Make a health record.
+    Health,
+}
+
+/// Why watching could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The live source.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// An output.
+    #[error(transparent)]
+    Output(#[from] OpenError),
+    /// Rights could not be given up.
+    #[error("giving up capabilities: {0}; nothing is watched with more rights than are needed")]
+    Privileges(#[source] rustix::io::Errno),
+    /// A thread could not be started.
+    #[error("starting the enrichment: {0}")]
+    Enrich(#[source] std::io::Error),
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// Kernel side: `execs = delivered + lost`.
+    pub totals: Totals,
+    /// User side: `delivered = findings + suppressed + folded + clean`.
+    pub sums: Sums,
+    /// Lines of each output.
+    pub outputs: Vec<(String, Written)>,
+}
+
+impl std::fmt::Display for Closing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Totals {
+            execs,
+            delivered,
+            lost,
+            argv_cut,
+            path_cut,
+        } = self.totals;
+        let Sums {
+            findings,
+            suppressed,
+            folded,
+            clean,
+            ..
+        } = self.sums;
+        writeln!(f, "execs {execs} = delivered {delivered} + lost {lost}")?;
+        writeln!(
+            f,
+            "delivered {} = findings {findings} + suppressed {suppressed} + folded {folded} + clean {clean}",
+            self.sums.delivered
+        )?;
+        write!(f, "incomplete: argv {argv_cut}, paths {path_cut}")?;
+        for (name, written) in &self.outputs {
+            write!(f, "\n{name}: lines {}, dropped {}", written.lines, written.dropped)?;
+        }
+        Ok(())
+    }
+}
+
+/// The way of records to the outputs.
+struct Outlet {
+    stage: Stage,
+    outputs: Arc<Outputs>,
+}
+
+struct Outputs {
+    device: String,
+    form: Form,
+    colour: bool,
+    stdout: Output,
+    file: Option<Output>,
+}
+
+impl Outputs {
+    fn write(&self, record: &Record) {
+        // The terminal gets the closing sums as the program's last words.
+        let closing = matches!(record, Record::Health(health) if health.occasion == Occasion::Exit);
+        let weight = match record {
+            Record::Exec(_) => Weight::Exec,
+            _ => Weight::Own,
+        };
+        let to_stdout = self.form == Form::Json || !closing;
+        let json = (self.form == Form::Json || self.file.is_some()).then(|| json::line(record, &self.device));
+        if let (Some(file), Some(json)) = (&self.file, &json) {
+            file.send(json.clone(), weight);
+        }
+        match (self.form, json) {
+            (Form::Json, Some(json)) => self.stdout.send(json, weight),
+            _ if to_stdout => self.stdout.send(line::line(record, self.colour), weight),
+            _ => {}
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Output> {
+        std::iter::once(&self.stdout).chain(&self.file)
+    }
+}
+
+impl Outlet {
+    fn start(config: &Config, stdout: Opened, file: Option<Opened>, broken: Arc<Notify>) -> Result<Self, WatchError> {
+        let outputs = Arc::new(Outputs {
+            device: config.device.clone(),
+            form: config.form,
+            colour: config.form == Form::Text && colour(),
+            stdout: Output::start(stdout, move || broken.notify_one())?,
+            file: file.map(|file| Output::start(file, || {})).transpose()?,
+        });
+        let to = Arc::clone(&outputs);
+        let stage_config = stage::Config {
+            hash: config.hashing,
+            ..stage::Config::default()
+        };
+        let stage = Stage::start(stage_config, Sources::system(), move |record| to.write(&record))
+            .map_err(WatchError::Enrich)?;
+        Ok(Self { stage, outputs })
+    }
+
+    /// The state of each output. A report that was dropped on its way to them is one that each of them lacks.
+    fn states(&self) -> Vec<OutputState> {
+        let dropped = self.stage.counts().dropped;
+        let state = |output: &Output| {
+            let mut state = output.state();
+            state.dropped += dropped;
+            state
+        };
+        self.outputs.each().map(state).collect()
+    }
+}
+
+impl Sink for Outlet {
+    fn report(&mut self, report: Report, exec: &Exec<'_>) {
+        let file = (
+            exec.lineage,
+            exec.executable_inode,
+            exec.executable_device,
+            exec.executable_size,
+        );
+        let executable = match file {
+            (Some(Lineage { start_boot_ns, .. }), Some(inode), Some(device), Some(size)) => Some(Executable {
+                start_boot_ns,
+                inode,
+                device,
+                size,
+            }),
+            _ => None,
+        };
+        self.stage.submit(report, executable.as_ref());
+    }
+
+    fn record(&mut self, record: Record) {
+        self.stage.pass(record);
+    }
+}
+
+/// Watches until `end` is ready, the wanted number of reports is made, or the reader of standard output goes away; then
+/// drains everything that is on its way. `ready` is called once the hook is attached and the first canary came back.
+///
+/// # Errors
+/// When watching can't start or the ring buffer can't be waited for.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(),
+    mut requests: mpsc::Receiver<Request>,
+    end: impl Future<Output = ()>,
+) -> Result<Closing, WatchError> {
+    // A file that is refused is refused before anything is attached.
+    let file = config
+        .output
+        .clone()
+        .map(|path| Opened::open(Target::File(path)))
+        .transpose()?;
+    let stdout = Opened::open(Target::Stdout)?;
+    let mut live = Live::start(&config.live)?;
+    privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
+
+    let broken = Arc::new(Notify::new());
+    let mut outlet = Outlet::start(&config, stdout, file, Arc::clone(&broken))?;
+    let mut book = HealthBook::new(config.health_interval, u64::from(config.live.ring_size));
+    let started = Instant::now();
+    let mut monitor = Monitor::new(
+        Pipeline::new(config.engine, config.selection),
+        Processes::new(config.processes, Signals),
+        Canary::new(config.live.nonce, config.canary_interval, started),
+    );
+    scan(&mut monitor, &live);
+    monitor.tick_canary(started, SystemTime::now(), &mut outlet);
+
+    let mut ready = Some(ready);
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = pin!(end);
+    let result = loop {
+        tokio::select! {
+            result = live.next(|arrival| monitor.take(arrival, &mut outlet)) => {
+                if result.is_err() || monitor.is_full() {
+                    break result;
+                }
+                if monitor.scan_is_over() {
+                    monitor.finish_scan(live.totals().lost);
+                }
+            }
+            _ = ticks.tick() => {
+                let (now, time) = (Instant::now(), SystemTime::now());
+                monitor.tell_loss(now, &mut outlet);
+                if monitor.wants_scan(now) {
+                    scan(&mut monitor, &live);
+                }
+                monitor.tick_canary(now, time, &mut outlet);
+                book.look(&monitor, &live, &mut outlet, now, time);
+            }
+            Some(request) = requests.recv() => match request {
+                Request::Reopen => outlet.outputs.each().for_each(Output::reopen),
+                Request::Health => book.write(Occasion::Signal, &monitor, &live, &mut outlet),
+            },
+            () = broken.notified() => break Ok(()),
+            () = &mut end => break Ok(()),
+        }
+        if (monitor.canary.last_seen().is_some() && !monitor.is_scanning() || started.elapsed() > READY_LIMIT)
+            && let Some(ready) = ready.take()
+        {
+            ready();
+        }
+    };
+    live.stop(DRAIN_LIMIT, &mut |arrival| monitor.take(arrival, &mut outlet));
+    let totals = live.totals();
+    monitor.settle_loss(totals.lost, SystemTime::now());
+    monitor.tell_all_loss(Instant::now(), &mut outlet);
+    book.write(Occasion::Exit, &monitor, &live, &mut outlet);
+    drop(live);
+    if !outlet.stage.flush(ENRICH_LIMIT) {
+        log::warn!("not every report was complete in time");
+    }
+    let dropped = outlet.stage.counts().dropped;
+    let finish = |output: &Output| {
+        let mut written = output.finish(OUTPUT_LIMIT);
+        written.dropped += dropped;
+        (output.name().to_owned(), written)
+    };
+    let outputs = outlet.outputs.each().map(finish).collect();
+    result?;
+    Ok(Closing {
+        totals,
+        sums: monitor.sums(),
+        outputs,
+    })
+}
+
+fn scan(monitor: &mut Monitor, live: &Live) {
+    if let Err(error) = monitor.begin_scan(live.totals().lost, Instant::now()) {
+        log::warn!("reading /proc: {error}; processes older than the monitor will be absent from reports");
+    }
+}
