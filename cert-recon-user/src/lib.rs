@@ -3,6 +3,7 @@
 //! The data's way is the list of modules: [`source`] -> [`enrich`] -> [`rules`] (through [`pipeline`]) -> [`sink`]. All
 //! sources give one event type, [`event::Exec`]. `rules` and `pipeline` are pure: no I/O, no clock.
 
+pub mod acts;
 pub mod cli;
 pub mod enrich;
 pub mod event;
