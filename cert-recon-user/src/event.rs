@@ -140,10 +140,16 @@ impl<'a> FilePath<'a> {
     /// The path as usual. A path that was cut begins with `.../` instead of `/`, so that it can't be taken for a whole one.
     #[must_use]
     pub fn to_vec(self) -> Vec<u8> {
+        let mut path = Vec::with_capacity(self.len());
+        self.append_to(&mut path);
+        path
+    }
+
+    /// Appends the path, as [`to_vec`](Self::to_vec) gives it.
+    pub fn append_to(self, path: &mut Vec<u8>) {
         match self {
-            Self::Plain(path) => path.to_vec(),
+            Self::Plain(plain) => path.extend_from_slice(plain),
             Self::LeafFirst { components, cut, .. } => {
-                let mut path = Vec::with_capacity(components.len() + 4);
                 if cut {
                     path.extend_from_slice(b"...");
                 }
@@ -152,8 +158,16 @@ impl<'a> FilePath<'a> {
                     path.push(b'/');
                     path.extend_from_slice(component);
                 }
-                path
             }
+        }
+    }
+
+    /// Bytes of the path.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Plain(path) => path.len(),
+            // The slash behind each component becomes the one before it.
+            Self::LeafFirst { components, cut, .. } => components.len().max(1) + if cut { 3 } else { 0 },
         }
     }
 }

@@ -29,7 +29,8 @@ use common::{
     sys::{self, SharedNumber},
     temp::Temp,
     token,
-    truth::{Process, above, assert_above, difference, parent_of},
+    trees::{Leaf, Player, nothing, start, wait_for_end},
+    truth::{Process, above, assert_above, parent_of},
     watch::{Row, Watch, path_text},
 };
 
@@ -56,18 +57,6 @@ fn row_of_line(watch: &Watch, line: &str) -> Arc<Row> {
 /// The command line of this process.
 fn my_line() -> String {
     Process::of(std::process::id()).line.expect("this is no kernel thread")
-}
-
-/// Waits for the end of a process that need not be a child of this one: the next one could take the byte that was for it.
-#[track_caller]
-fn wait_for_end(pid: u32) {
-    let has_ended = || {
-        fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
-            stat.rsplit_once(')')
-                .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
-        })
-    };
-    assert!(common::eventually(has_ended), "the process {pid} ends");
 }
 
 /// What was seen of an actor while it was held.
@@ -113,20 +102,6 @@ fn play(
     let pid = child.id();
     assert!(child.wait().expect("its end").success());
     (seen, chain, pid)
-}
-
-#[track_caller]
-fn start(stage: &Stage, chain: &Chain, before: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> Child {
-    Exec::new(stage.path())
-        .args(chain.argv())
-        .before(stage.enter())
-        .before(before)
-        .spawn(Stdio::null())
-        .expect("an actor")
-}
-
-fn nothing() -> io::Result<()> {
-    Ok(())
 }
 
 #[test]
@@ -749,64 +724,6 @@ fn ancestors_are_shown_up_to_the_first_process_and_sixteen_at_most() {
 /// Execs of the storm.
 const STORM: usize = 1_000;
 
-/// A generator of numbers, the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    /// Steps of some actors: forks, orphans and execs in place, six levels deep at most, then one that is held.
-    fn steps(&mut self) -> Vec<String> {
-        let mut steps = Vec::new();
-        let mut left = self.below(7);
-        loop {
-            let mut word = String::new();
-            // Execs in place have none.
-            for _ in 0..self.below(4).min(left) {
-                word.push(if self.below(8) == 0 { 'o' } else { 'f' });
-                left -= 1;
-            }
-            if word.contains('o') && self.below(2) == 0 {
-                word.insert_str(0, "sf");
-            }
-            steps.push(word);
-            if left == 0 || steps.len() == 6 {
-                steps.push("pw".to_owned());
-                return steps;
-            }
-        }
-    }
-}
-
-/// An actor of the storm, and what is true of it.
-struct Leaf {
-    chain: Chain,
-    steps: Vec<String>,
-    who: Reported,
-    above: Vec<Process>,
-}
-
-impl Leaf {
-    /// What is wrong with the row of its exec.
-    fn check(&self, row: &Row) -> Option<String> {
-        if row.number("ProcessId") != Some(u64::from(self.who.pid)) {
-            return Some("ProcessId".to_owned());
-        }
-        let lines = self.chain.lines();
-        let at = lines.len() - 1;
-        let before = at.checked_sub(1).filter(|&at| self.steps[at].is_empty());
-        if row.text("PreviousCommandLine") != before.map(|at| lines[at].as_str()) {
-            return Some("PreviousCommandLine".to_owned());
-        }
-        difference(row, &self.above)
-    }
-}
-
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn of_a_thousand_execs_in_random_trees_no_ancestor_is_wrong() {
@@ -821,27 +738,12 @@ fn of_a_thousand_execs_in_random_trees_no_ancestor_is_wrong() {
     let execs = AtomicUsize::new(0);
     let begun = Instant::now();
     let player = |number: u64| {
-        let stage = Stage::new(&temp);
-        let mut random = Random(seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut player = Player::new(&temp, "actor", seed, number);
         let mut leaves = Vec::new();
         while next.fetch_add(1, Ordering::Relaxed) < STORM {
-            let steps = random.steps();
-            let words: Vec<&str> = steps.iter().map(String::as_str).collect();
-            let chain = stage.chain(&words);
-            execs.fetch_add(steps.len(), Ordering::Relaxed);
-            let mut child = start(&stage, &chain, nothing);
-            let who = stage.reported();
-            let above = above(who.pid);
-            stage.release(1);
-            wait_for_end(who.pid);
-            assert!(child.wait().expect("its end").success());
-            leaves.push(Leaf {
-                chain,
-                steps,
-                who,
-                above,
-            });
+            leaves.push(player.leaf());
         }
+        execs.fetch_add(player.execs(), Ordering::Relaxed);
         leaves
     };
     let leaves: Vec<Leaf> = thread::scope(|scope| {

@@ -42,6 +42,11 @@ const NEEDS: &[Need] = &[
         reason: "scripts: their exec has an interpreter and a script path",
     },
     Need {
+        command: "runc",
+        package: "runc",
+        reason: "a container runtime: what runs in a container is told with its id",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",
@@ -157,14 +162,19 @@ fn binary(artifact: &Value, programs: &[(String, OsString)]) -> Result<Binary> {
     })
 }
 
+/// Characters of a failed test's message that are shown at the end.
+const MESSAGE: usize = 600;
+
 /// The sum over all binaries, from what libtest prints.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     passed: u64,
     failed: u64,
     skipped: u64,
-    /// Lines for the end: what failed or was skipped, and in which binary.
+    /// Lines for the end: what failed or was skipped, in which binary, and what it said when it failed.
     remarks: Vec<String>,
+    /// The test whose output libtest shows, and whether its next line is the message of a panic.
+    shown: Option<(String, bool)>,
 }
 
 impl Tally {
@@ -238,6 +248,22 @@ impl Tally {
             } else if result.starts_with("ignored") {
                 self.remarks.push(format!("skipped: {name}: {test}"));
             }
+        } else if let Some(test) = line
+            .strip_prefix("---- ")
+            .and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            self.shown = Some((test.to_owned(), false));
+        } else if let Some((test, is_message)) = &mut self.shown {
+            if *is_message {
+                let failed = format!("failed: {name}: {test}");
+                if let Some(remark) = self.remarks.iter_mut().find(|remark| **remark == failed) {
+                    let message: String = line.chars().take(MESSAGE).collect();
+                    remark.push_str(&format!(": {message}"));
+                }
+                self.shown = None;
+            } else {
+                *is_message = line.contains("panicked at ");
+            }
         }
         false
     }
@@ -293,6 +319,15 @@ test config::bad ... FAILED
 test live ... ignored, needs root and eBPF: cargo xtask test runs it
 test rules::good ... ok
 
+failures:
+
+---- config::bad stdout ----
+seed 7
+
+thread 'config::bad' (12) panicked at src/config.rs:3:5:
+not so: the file is read
+command: cert-recon
+
 test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s
 ";
 
@@ -312,12 +347,15 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 2 filtered out; 
     }
 
     #[test]
-    fn output_becomes_numbers_and_names() {
+    fn output_becomes_numbers_names_and_messages() {
         let tally = read(OUTPUT);
         assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 1, 1));
         assert_eq!(
             tally.remarks,
-            ["failed: user lib: config::bad", "skipped: user lib: live"]
+            [
+                "failed: user lib: config::bad: not so: the file is read",
+                "skipped: user lib: live"
+            ]
         );
         assert!(!tally.is_good());
     }

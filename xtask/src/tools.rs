@@ -12,10 +12,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The program's path, looked up as the shell does.
+/// The program's path, looked up as the shell does, and where root's shell would look.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
         .map(|dir| dir.join(program))
         .find(|file| is_executable(file))
 }

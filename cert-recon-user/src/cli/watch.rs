@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// Bytes of executables hashed per second at most.
     #[arg(long, value_name = "SIZE", default_value = "200MiB")]
     hash_rate: ByteSize,
-    /// How often the monitor execs a program of its own to see whether it is seen.
+    /// The monitor execs a program of its own so often that it notices within this time when it sees nothing any more.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval)]
     canary_interval: Duration,
     /// How often it reports on itself (and on SIGUSR1).

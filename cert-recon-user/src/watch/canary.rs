@@ -16,7 +16,7 @@ use crate::{event::Argv, record::Blind, source::live::Nonce};
 /// eBPF program.
 pub const COMMAND: &str = "__canary";
 
-/// How long a canary may take to come back.
+/// How long a canary may take to come back; half of the interval when that is less.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer pauses between two ticks mean that the monitor itself was held up (stopped, starved): what came back meanwhile
 /// still waits in the ring buffer, which may be full.
@@ -41,7 +41,9 @@ pub fn nonce() -> io::Result<Nonce> {
 #[derive(Debug)]
 pub struct Canary {
     nonce: Nonce,
-    interval: Duration,
+    /// From one to the next.
+    pause: Duration,
+    patience: Duration,
     number: u32,
     /// When the last one was sent, until it is back.
     out: Option<Instant>,
@@ -65,12 +67,15 @@ pub enum Change {
 }
 
 impl Canary {
-    /// Sends the first one at the first [`tick`](Self::tick), then one each `interval`.
+    /// Sends the first one at the first [`tick`](Self::tick), then so often that blindness is told within `interval`, tick for
+    /// tick.
     #[must_use]
     pub fn new(nonce: Nonce, interval: Duration, now: Instant) -> Self {
+        let patience = PATIENCE.min(interval / 2);
         Self {
             nonce,
-            interval,
+            pause: interval.saturating_sub(patience),
+            patience,
             number: 0,
             out: None,
             next: now,
@@ -119,7 +124,7 @@ impl Canary {
         }
         self.ticked = now;
         let change = match self.out {
-            Some(sent) if now.saturating_duration_since(sent) >= PATIENCE.min(self.interval) => {
+            Some(sent) if now.saturating_duration_since(sent) >= self.patience => {
                 // Said once for each canary.
                 self.out = None;
                 self.blind = true;
@@ -143,7 +148,7 @@ impl Canary {
         };
         let due = now >= self.next;
         if due {
-            self.next = now + self.interval;
+            self.next = now + self.pause;
             self.out = Some(now);
             self.back = false;
         }
@@ -194,11 +199,11 @@ mod tests {
     }
 
     impl Bench {
-        /// One is sent each 60 seconds, the first at once.
+        /// Blindness is to be told within 65 seconds: one is sent each 60, the first at once.
         fn new() -> Self {
             let now = Instant::now();
             let mut bench = Self {
-                canary: Canary::new(NONCE, Duration::from_secs(60), now),
+                canary: Canary::new(NONCE, Duration::from_secs(65), now),
                 now,
                 time: SystemTime::UNIX_EPOCH,
             };
@@ -266,6 +271,22 @@ mod tests {
         assert_eq!(changes.iter().map(|(second, _)| *second).collect::<Vec<_>>(), [5, 65]);
         assert!(changes.iter().all(|(_, change)| blind(change).last_seen == seen));
         assert!(bench.canary.is_blind());
+    }
+
+    #[test]
+    fn blindness_is_told_within_the_interval_whatever_that_is() {
+        for interval in [1, 2, 3, 9, 10, 60, 600] {
+            let now = Instant::now();
+            let mut canary = Canary::new(NONCE, Duration::from_secs(interval), now);
+            let time = SystemTime::UNIX_EPOCH;
+            assert_eq!(canary.look(now, time), (None, true));
+            // The worst moment to go blind: right after one came back.
+            assert!(canary.is_own(Argv::whole(&argv()), time));
+            let told = (0..=interval * 4)
+                .map(|quarter| Duration::from_millis(quarter * 250))
+                .find(|&later| canary.look(now + later, time).0.is_some());
+            assert!(told.is_some(), "{interval} s");
+        }
     }
 
     #[test]

@@ -48,7 +48,6 @@ pub(super) struct HealthBook {
     lost: Watched,
     dropped: Watched,
     degraded: bool,
-    problems: Vec<String>,
 }
 
 impl HealthBook {
@@ -63,29 +62,28 @@ impl HealthBook {
             lost: Watched::default(),
             dropped: Watched::default(),
             degraded: false,
-            problems: Vec::new(),
         }
     }
 
     /// Makes a record when it is time for one, and when things went wrong or right again.
-    pub(super) fn look(&mut self, monitor: &Monitor, live: &Live, outlet: &mut Outlet, now: Instant, _: SystemTime) {
-        self.problems = self.problems_now(monitor, live, outlet, now);
-        let degraded = !self.problems.is_empty();
+    pub(super) fn look(&mut self, monitor: &Monitor, live: &Live, outlet: &mut Outlet, now: Instant) {
+        let problems = self.problems(monitor, live, outlet, now);
+        let degraded = !problems.is_empty();
         if degraded != self.degraded {
             self.degraded = degraded;
-            self.record(Occasion::Change, monitor, live, outlet);
+            self.record(Occasion::Change, problems, monitor, live, outlet);
         } else if now >= self.next {
-            self.record(Occasion::Interval, monitor, live, outlet);
+            self.record(Occasion::Interval, problems, monitor, live, outlet);
         }
     }
 
     /// Makes a record now.
     pub(super) fn write(&mut self, occasion: Occasion, monitor: &Monitor, live: &Live, outlet: &mut Outlet) {
-        self.problems = self.problems_now(monitor, live, outlet, Instant::now());
-        self.record(occasion, monitor, live, outlet);
+        let problems = self.problems(monitor, live, outlet, Instant::now());
+        self.record(occasion, problems, monitor, live, outlet);
     }
 
-    fn problems_now(&mut self, monitor: &Monitor, live: &Live, outlet: &Outlet, now: Instant) -> Vec<String> {
+    fn problems(&mut self, monitor: &Monitor, live: &Live, outlet: &Outlet, now: Instant) -> Vec<String> {
         let mut problems = Vec::new();
         if monitor.canary.is_blind() {
             problems.push("the monitor's own exec did not come back through the kernel".to_owned());
@@ -114,7 +112,14 @@ impl HealthBook {
         problems
     }
 
-    fn record(&mut self, occasion: Occasion, monitor: &Monitor, live: &Live, outlet: &mut Outlet) {
+    fn record(
+        &mut self,
+        occasion: Occasion,
+        problems: Vec<String>,
+        monitor: &Monitor,
+        live: &Live,
+        outlet: &mut Outlet,
+    ) {
         let now = Instant::now();
         self.next = now + self.interval;
         let processes = monitor.processes();
@@ -123,7 +128,7 @@ impl HealthBook {
         let health = Health {
             time: SystemTime::now(),
             occasion,
-            problems: self.problems.clone(),
+            problems,
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
             totals,
             sums: monitor.sums(),

@@ -302,7 +302,7 @@ pub async fn run(
                     scan(&mut monitor, &live);
                 }
                 monitor.tick_canary(now, time, &mut outlet);
-                book.look(&monitor, &live, &mut outlet, now, time);
+                book.look(&monitor, &live, &mut outlet, now);
             }
             Some(request) = requests.recv() => match request {
                 Request::Reopen => outlet.outputs.each().for_each(Output::reopen),

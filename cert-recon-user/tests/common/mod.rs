@@ -18,6 +18,7 @@ pub(crate) mod mount;
 pub(crate) mod schema;
 pub(crate) mod sys;
 pub(crate) mod temp;
+pub(crate) mod trees;
 pub(crate) mod truth;
 pub(crate) mod watch;
 

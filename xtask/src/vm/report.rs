@@ -268,7 +268,10 @@ fn skip_reason(line: &str) -> Option<&str> {
     own.strip_prefix("SKIP: ").map(str::trim)
 }
 
-/// The first line of the message with which the test panicked.
+/// Characters of a message.
+const MESSAGE: usize = 600;
+
+/// The first line of the message with which the test panicked, cut to what a table's remark can bear.
 fn panic_message(running: &Running) -> String {
     let mut lines = running
         .output
@@ -278,7 +281,7 @@ fn panic_message(running: &Running) -> String {
     lines
         .next()
         .filter(|line| !line.is_empty())
-        .map_or_else(|| "failed".to_owned(), Clone::clone)
+        .map_or_else(|| "failed".to_owned(), |line| line.chars().take(MESSAGE).collect())
 }
 
 /// Whether the kernel says here that something is wrong with it: words of its panic, oops, BUG, WARNING, soft lock-up,

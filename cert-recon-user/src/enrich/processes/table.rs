@@ -68,26 +68,47 @@ const PATH: u8 = 2;
 const ARGV: u8 = 4;
 
 impl Entry {
-    fn new(process: ProcessKey, image: &Image) -> Self {
-        let part = |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or(0, <[u8]>::len);
-        let mut bytes = Vec::with_capacity(part(&image.file_name) + part(&image.folder_path) + part(&image.argv));
-        let mut known = 0;
-        for (field, flag) in [
+    /// Of what an exec made; `argv` are the bytes to keep. One allocation: this runs for every exec on the host.
+    fn of_exec(process: ProcessKey, exec: &Exec<'_>, argv: &[u8]) -> Self {
+        let name = exec.file_name();
+        let path = exec.executable;
+        let (name_len, path_len) = (name.map_or(0, <[u8]>::len), path.map_or(0, FilePath::len));
+        let mut bytes = Vec::with_capacity(name_len + path_len + argv.len());
+        bytes.extend_from_slice(name.unwrap_or_default());
+        if let Some(path) = path {
+            path.append_to(&mut bytes);
+        }
+        let path_len = bytes.len() - name_len;
+        bytes.extend_from_slice(argv);
+        let known = ARGV | name.map_or(0, |_| NAME) | path.map_or(0, |_| PATH);
+        Self::new(process, bytes, [name_len, path_len], exec.argv.total(), known)
+    }
+
+    /// Of what a scan saw.
+    fn of_image(process: ProcessKey, image: &Image) -> Self {
+        let fields = [
             (&image.file_name, NAME),
             (&image.folder_path, PATH),
             (&image.argv, ARGV),
-        ] {
-            if let Some(field) = field {
-                known |= flag;
-                bytes.extend_from_slice(field);
-            }
-        }
+        ];
+        let parts = fields.map(|(field, _)| field.as_deref().unwrap_or_default());
+        let known = fields.iter().filter(|(field, _)| field.is_some()).map(|(_, flag)| flag);
+        Self::new(
+            process,
+            parts.concat(),
+            [parts[0].len(), parts[1].len()],
+            image.argv_total,
+            known.sum(),
+        )
+    }
+
+    fn new(process: ProcessKey, bytes: Vec<u8>, [name, path]: [usize; 2], argv_total: u64, known: u8) -> Self {
         Self {
             process,
-            name_len: u32::try_from(part(&image.file_name)).unwrap_or(u32::MAX),
-            path_len: u32::try_from(part(&image.folder_path)).unwrap_or(u32::MAX),
+            name_len: u32::try_from(name).unwrap_or(u32::MAX),
+            path_len: u32::try_from(path).unwrap_or(u32::MAX),
             bytes: bytes.into_boxed_slice(),
-            argv_total: image.argv_total,
+            argv_total,
             known,
             kept: false,
             stamp: 0,
@@ -184,18 +205,13 @@ impl<L: Liveness> Processes<L> {
             }
         }
         let argv = exec.argv.bytes();
-        let image = Image {
-            file_name: exec.file_name().map(<[u8]>::to_vec),
-            folder_path: exec.executable.map(FilePath::to_vec),
-            argv: Some(argv.get(..self.limits.argv).unwrap_or(argv).to_vec()),
-            argv_total: exec.argv.total(),
-        };
+        let argv = argv.get(..self.limits.argv).unwrap_or(argv);
         self.current.insert(pid, (lineage.start_boot_ns, lineage.image));
         // A scan may have found the process before this exec was put together.
         self.remove(Key::Process(lineage.image, pid));
         self.insert(
             Key::Image(lineage.image),
-            Entry::new((pid, lineage.start_boot_ns), &image),
+            Entry::of_exec((pid, lineage.start_boot_ns), exec, argv),
         );
     }
 
@@ -216,9 +232,9 @@ impl<L: Liveness> Processes<L> {
         }
         let process = (pid, start_boot_ns);
         if !self.entries.contains_key(&Key::Image(key)) {
-            self.insert(Key::Image(key), Entry::new(process, &image));
+            self.insert(Key::Image(key), Entry::of_image(process, &image));
         }
-        self.insert(Key::Process(key, pid), Entry::new(process, &image));
+        self.insert(Key::Process(key, pid), Entry::of_image(process, &image));
     }
 
     /// Images that are known.

@@ -283,10 +283,6 @@ impl Live {
     /// Hands on what is in the ring buffer now, a batch at most.
     fn drain(&mut self, each: &mut impl FnMut(Arrival<'_>)) -> Drained {
         let clock = convert::Clock::now();
-        let tick = self.last_tick.elapsed() >= TICK;
-        if tick {
-            self.last_tick = Instant::now();
-        }
         let Self {
             ring,
             reassembler,
@@ -316,7 +312,9 @@ impl Live {
                 }
             }
         }
-        if drained == Drained::Empty && tick {
+        // Only then nothing of the time before is still on its way.
+        if drained == Drained::Empty && self.last_tick.elapsed() >= TICK {
+            self.last_tick = Instant::now();
             reassembler.tick(&mut |exec| handed_on.exec(&exec, each));
             // What was missed by the last time and has not been taken by another program since then is lost.
             let lost = self.missed.saturating_sub(self.handed_on.second);
