@@ -7,6 +7,7 @@
 mod build_ebpf;
 mod cache;
 mod ci;
+mod fuzz;
 mod licences;
 mod run;
 mod rustc_shim;
@@ -44,6 +45,8 @@ enum Command {
     Test(test::Args),
     /// Run every other check: format, lints, documentation, licences, advisories, the eBPF object
     Ci(ci::Args),
+    /// Run the fuzz targets: hostile rule files, shell texts, URLs, argv
+    Fuzz(fuzz::Args),
     /// Boot real kernels in QEMU and run the live tests in them
     Vm(vm::Args),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Vm(args) => vm::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
