@@ -103,7 +103,8 @@ impl Budget {
         self.hit
     }
 
-    fn note(&mut self, limit: Limit) {
+    /// Notes that the work was cut short at a limit of its own.
+    pub(super) fn note(&mut self, limit: Limit) {
         self.hit.get_or_insert(limit);
     }
 }
