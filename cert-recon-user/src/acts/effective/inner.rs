@@ -111,6 +111,11 @@ static LOOKS: LazyLock<Looks> = LazyLock::new(|| {
     looks
 });
 
+/// Whether a program of this name may run others.
+pub(super) fn is_known(name: &str) -> bool {
+    LOOKS.names.contains_key(known(name))
+}
+
 impl Looks {
     fn add(&mut self, names: &'static str, look: Look) {
         for name in names.split(' ') {

@@ -116,43 +116,9 @@ impl<'a> Found<'a, '_> {
 }
 
 /// Whether a program of this name (lower case, without version and ending) runs others that its arguments name: wrappers, shells,
-/// interpreters, launchers, container runtimes. Asked for every exec: a few comparisons, no allocation. When it says no,
-/// [`commands`] gives the exec itself and nothing else.
+/// interpreters, launchers, container runtimes. Asked for every exec: one lookup, no allocation but for the table at the first
+/// call. When it says no, [`commands`] gives the exec itself and nothing else.
 #[must_use]
 pub fn is_runner(name: &[u8]) -> bool {
-    const RUNNERS: &[&[u8]] = &[
-        b"bash",
-        b"busybox",
-        b"dash",
-        b"doas",
-        b"docker",
-        b"env",
-        b"find",
-        b"ksh",
-        b"nice",
-        b"node",
-        b"nohup",
-        b"npx",
-        b"perl",
-        b"php",
-        b"pkexec",
-        b"podman",
-        b"powershell",
-        b"proxychains",
-        b"pwsh",
-        b"python",
-        b"ruby",
-        b"setsid",
-        b"sh",
-        b"stdbuf",
-        b"strace",
-        b"sudo",
-        b"time",
-        b"timeout",
-        b"torsocks",
-        b"uvx",
-        b"xargs",
-        b"zsh",
-    ];
-    RUNNERS.binary_search(&name).is_ok()
+    std::str::from_utf8(name).is_ok_and(inner::is_known)
 }
