@@ -2,7 +2,7 @@
 //! the live monitor gave on the day.
 
 use crate::{
-    event::Exec,
+    event::{Exec, FilePath},
     finding::Report,
     rules::{Confidence, Engine, Scratch, Subject, Verdict},
 };
@@ -110,15 +110,22 @@ impl Pipeline {
 
 /// What the rules say about an exec.
 pub fn judge(engine: &Engine, scratch: &mut Scratch, exec: &Exec<'_>) -> Option<Verdict> {
+    with_subject(engine, exec, |subject| engine.judge(subject, scratch))
+}
+
+/// Calls `then` with what the rules look at of an exec.
+pub fn with_subject<R>(engine: &Engine, exec: &Exec<'_>, then: impl FnOnce(&Subject<'_>) -> R) -> R {
     let mut names: [&[u8]; 3] = [b""; 3];
     let count = exec.file_names(&mut names);
-    engine.judge(
-        &Subject {
-            file_names: names.get(..count).unwrap_or_default(),
-            command_line: exec.argv.line(),
-        },
-        scratch,
-    )
+    // The path has to be put together, which only rules that look at it are worth.
+    let image = exec.executable.filter(|_| engine.wants_image()).map(FilePath::to_vec);
+    then(&Subject {
+        file_names: names.get(..count).unwrap_or_default(),
+        command_line: exec.argv.bytes(),
+        image: image.as_deref(),
+        known_as: &[],
+        is_truncated: exec.argv.is_cut(),
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +139,8 @@ mod tests {
     };
 
     fn pipeline(min_confidence: Confidence, all_execs: bool, count: Option<u64>) -> Pipeline {
-        let packs: Vec<Pack> = BUILTIN_PACKS.iter().map(|p| p.parse().unwrap()).collect();
+        let kql = BUILTIN_PACKS.iter().filter(|pack| pack.name == "kql");
+        let packs: Vec<Pack> = kql.map(|pack| pack.parse().unwrap()).collect();
         Pipeline::new(
             Engine::new(&packs).unwrap(),
             Selection {

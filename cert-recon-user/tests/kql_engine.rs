@@ -45,11 +45,10 @@ fn extension(table: &str) -> Pack {
 }
 
 fn judge(engine: &Engine, file_name: &str, command_line: &str) -> Option<Verdict> {
-    let subject = Subject {
-        file_names: &[file_name.as_bytes()],
-        command_line: command_line.as_bytes(),
-    };
-    engine.judge(&subject, &mut Scratch::default())
+    engine.judge(
+        &Subject::new(&[file_name.as_bytes()], command_line.as_bytes()),
+        &mut Scratch::default(),
+    )
 }
 
 #[test]
@@ -214,10 +213,7 @@ fn one_scratch_serves_engines_of_any_size() {
     let small = Engine::new(&[one_rule("b", "b-1", "low", "low", "[\"a\"]")]).unwrap();
     let mut scratch = small.scratch();
     for _ in 0..2 {
-        let line = Subject {
-            file_names: &[b"x"],
-            command_line: b"term7 term77 term999 term1000 a",
-        };
+        let line = Subject::new(&[b"x"], b"term7 term77 term999 term1000 a");
         assert_eq!(
             large.judge(&line, &mut scratch).unwrap().matched_terms,
             ["term7", "term77", "term999"]
@@ -230,10 +226,7 @@ fn one_scratch_serves_engines_of_any_size() {
 fn an_explanation_says_what_held_where_and_why_not() {
     let engine = Engine::new(&[kql()]).unwrap();
     let line = b"curl\0https://xcrt.sh/\0shodan.io\0";
-    let explanation = engine.explain(&Subject {
-        file_names: &[b"bash", b"curl"],
-        command_line: line,
-    });
+    let explanation = engine.explain(&Subject::new(&[b"bash", b"curl"], line));
 
     let verdict = explanation.verdict.unwrap();
     assert_eq!(verdict.rule_ids, ["kql-web-client-asks-ct"]);
@@ -303,10 +296,7 @@ fn an_explanation_says_what_held_where_and_why_not() {
 #[test]
 fn a_clean_exec_is_explained_without_a_verdict_and_without_a_chosen_category() {
     let engine = Engine::new(&[kql()]).unwrap();
-    let explanation = engine.explain(&Subject {
-        file_names: &[b"dig"],
-        command_line: b"dig crt.sh",
-    });
+    let explanation = engine.explain(&Subject::new(&[b"dig"], b"dig crt.sh"));
     assert_eq!(explanation.verdict, None);
     assert!(explanation.rules.iter().all(|rule| !rule.matched));
     assert!(explanation.cases.iter().all(|case| !case.chosen));

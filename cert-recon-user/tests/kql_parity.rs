@@ -160,6 +160,7 @@ fn assert_parity(engine: &Engine, file_names: &[Vec<u8>], command_line: &[u8]) {
     let subject = Subject {
         file_names: &names,
         command_line,
+        ..Subject::default()
     };
     let verdict = engine.judge(&subject, &mut engine.scratch());
     let found = verdict
@@ -176,6 +177,7 @@ fn assert_explained(engine: &Engine, file_names: &[Vec<u8>], command_line: &[u8]
     let subject = Subject {
         file_names: &names,
         command_line,
+        ..Subject::default()
     };
     let verdict = engine.judge(&subject, &mut engine.scratch());
     let shown = || format!("{:?} run as {:?}", command_line.escape_ascii().to_string(), file_names);
@@ -288,7 +290,7 @@ proptest! {
         let raw: Vec<u8> = argv.iter().flat_map(|argument| argument.iter().copied().chain([0])).collect();
         ENGINE.with(|engine| {
             let judge = |command_line: &[u8]| {
-                engine.judge(&Subject { file_names: &[&name], command_line }, &mut engine.scratch())
+                engine.judge(&Subject::new(&[&name], command_line), &mut engine.scratch())
             };
             assert_parity(engine, std::slice::from_ref(&name), &joined);
             assert_eq!(judge(&raw), judge(&joined));

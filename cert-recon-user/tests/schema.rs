@@ -12,6 +12,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cert_recon::{
+    acts::Limit,
     event::{Argv, Exec},
     finding::{Image, Process, Report},
     pipeline::Sums,
@@ -46,11 +47,13 @@ fn verdict() -> Verdict {
     static VERDICT: LazyLock<Verdict> = LazyLock::new(|| {
         let packs: Result<Vec<_>, _> = BUILTIN_PACKS.iter().map(|pack| pack.parse()).collect();
         let engine = Engine::new(&packs.unwrap()).unwrap();
-        let subject = Subject {
-            file_names: &[b"curl"],
-            command_line: b"curl https://crt.sh/",
-        };
-        engine.judge(&subject, &mut engine.scratch()).unwrap()
+        let subject = Subject::new(&[b"curl"], b"curl https://crt.sh/");
+        let mut verdict = engine.judge(&subject, &mut engine.scratch()).unwrap();
+        verdict.technique_label = Some("T1596.003 - Reconnaissance".to_owned());
+        verdict.targets = vec!["example.com".to_owned(), "a\u{1b}.example".to_owned()];
+        verdict.services = vec!["crt.sh".to_owned()];
+        verdict.cut_short = Some(Limit::Depth);
+        verdict
     });
     VERDICT.clone()
 }

@@ -103,7 +103,8 @@ impl Budget {
         self.hit
     }
 
-    fn note(&mut self, limit: Limit) {
+    /// Notes that a limit of its own ended a part of the work early.
+    pub(in crate::acts) fn note(&mut self, limit: Limit) {
         self.hit.get_or_insert(limit);
     }
 }

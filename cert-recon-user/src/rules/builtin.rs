@@ -26,8 +26,21 @@ impl BuiltinPack {
     }
 }
 
-/// Every embedded pack.
-pub const BUILTIN_PACKS: &[BuiltinPack] = &[BuiltinPack {
-    name: "kql",
-    text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/kql.toml")),
-}];
+/// Every embedded pack. Their order is the order of evaluation, whatever the order in `--rules`.
+pub const BUILTIN_PACKS: &[BuiltinPack] = &[
+    BuiltinPack {
+        name: "kql",
+        text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/kql.toml")),
+    },
+    BuiltinPack {
+        name: "extended",
+        text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/extended.toml")),
+    },
+    BuiltinPack {
+        name: "logscale",
+        text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/logscale.toml")),
+    },
+];
+
+/// Names of the packs that are used when nobody says which.
+pub const DEFAULT_PACKS: &[&str] = &["kql", "extended"];

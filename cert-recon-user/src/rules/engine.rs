@@ -1,67 +1,47 @@
-//! Packs compiled into one engine, and the judgement of one exec.
+//! The judgement of one exec.
 //!
-//! Owns the order of evaluation and the verdict; never reads rules from anywhere and never describes itself (see
-//! `explain`).
+//! Owns the order of evaluation and the verdict; never reads rules from anywhere (`compiler` makes the engine of packs) and
+//! never describes itself (see `explain`).
 //!
-//! Every term of every rule is an *atom*: field, operator, term. One pass over each text sets one bit per atom that
-//! holds; conditions are masks over the bits; rules are all-of their conditions. An exec whose texts set no bit ends
-//! there, and no clean exec costs an allocation.
+//! Every term of every rule is an *atom*: field, operator, term. One pass over each text of the exec sets one bit per atom
+//! that holds; conditions are masks over the bits; rules are all-of and none-of their conditions. Rules about acts need to
+//! know what the exec really does, which costs much more, so a gate decides from the exec's names whether it can matter
+//! at all; then the atoms of acts are set for one act at a time. An exec whose texts set no bit, and whose names the gate
+//! does not let in, ends there, and no such exec costs an allocation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashSet};
 
+use super::act_match::ActMatcher;
+use super::compiler::compile;
 use super::error::EngineError;
+use super::exec_match::ExecMatcher;
+use super::field::{Field, Operator};
+use super::gate::Gate;
 use super::level::{Confidence, Severity};
-use super::matcher::{Atom, Found, Matcher};
-use super::pack::{Case, Field, Operator, Pack, Predicate, Terms, fault_of_term};
-use super::suggest::nearest;
-
-/// What is judged: one exec.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The program's names, best first: base name of the path given to exec, of the resolved executable, of the script.
-    /// A condition on `FileName` holds if any of them satisfies it. Repeated names change nothing.
-    pub file_names: &'a [&'a [u8]],
-    /// The command line: argv joined by single spaces, or argv as the kernel keeps it, a NUL behind each argument (the
-    /// last one may be missing). Both forms give the same verdict.
-    pub command_line: &'a [u8],
-}
-
-/// What the rules say about an exec that at least one of them matched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// Category: from the first pack that matched; there from its `[[case]]` table, or else from its first rule that
-    /// matched.
-    pub category: String,
-    /// Every rule that matched, in the order of packs and files.
-    pub rule_ids: Vec<String>,
-    /// The packs of these rules, each once, in the order loaded.
-    pub packs: Vec<String>,
-    /// The terms that made conditions of these rules hold, as the lists spell them, each once: those found in the names
-    /// first, then those in the command line, each in order of first occurrence.
-    pub matched_terms: Vec<String>,
-    /// The highest of the rules.
-    pub severity: Severity,
-    /// The highest of the rules.
-    pub confidence: Confidence,
-    /// ATT&CK technique id, of the first rule that matched.
-    pub technique: String,
-    /// ATT&CK tactic, of the first rule that matched.
-    pub tactic: String,
-}
+use super::matcher::Found;
+use super::pack::Pack;
+use super::understand;
+use super::verdict::{Subject, Verdict};
+use crate::acts::{Act, Limit, Word};
 
 /// Memory that [`Engine::judge`] uses again and again. Belongs to one thread; fits any engine.
 #[derive(Debug, Default)]
 pub struct Scratch {
     bits: Vec<u64>,
     hits: Vec<Hit>,
+    /// The rules that matched, one bit each.
+    matched: Vec<u64>,
+    /// The acts that matched a rule.
+    acts: Vec<usize>,
+    /// The command line with spaces for NULs, for regular expressions.
+    joined: Vec<u8>,
 }
 
 /// The first place where an atom holds.
 #[derive(Debug, Clone, Copy)]
 struct Hit {
     atom: usize,
-    /// Index of the name, or the number of names for the command line.
+    /// As [`Engine::scan`] numbers texts; acts come behind them.
     text: usize,
     start: usize,
 }
@@ -69,8 +49,23 @@ struct Hit {
 /// Compiled packs. Immutable; share it between threads as you like.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) file_name: Matcher,
-    pub(super) command_line: Matcher,
+    pub(super) file_name: ExecMatcher,
+    pub(super) command_line: ExecMatcher,
+    pub(super) image: ExecMatcher,
+    pub(super) known_as: ExecMatcher,
+    /// The atom of `ArgumentsTruncated`.
+    pub(super) truncated: Option<usize>,
+    /// The atom of `WorkCutShort`.
+    pub(super) cut_short: Option<usize>,
+    pub(super) acts: ActMatcher,
+    /// The bits of atoms of acts.
+    pub(super) act_mask: Vec<u64>,
+    pub(super) gate: Gate,
+    /// Of each rule about acts that asks for no program: its conditions on the exec.
+    pub(super) open_rules: Vec<Vec<usize>>,
+    /// Rules about the exec alone.
+    pub(super) exec_rules: Vec<usize>,
+    pub(super) act_rules: Vec<usize>,
     pub(super) atoms: Vec<AtomInfo>,
     pub(super) predicates: Vec<CompiledPredicate>,
     pub(super) rules: Vec<CompiledRule>,
@@ -80,7 +75,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub(super) struct AtomInfo {
     pub(super) field: Field,
-    operator: Operator,
+    pub(super) operator: Operator,
     /// As the first list that has it spells it.
     pub(super) term: String,
 }
@@ -93,7 +88,7 @@ pub(super) struct CompiledPredicate {
     /// In the order of the list.
     pub(super) atoms: Vec<usize>,
     /// Words of the bit set, and the bits in them, one of which must be set.
-    mask: Vec<(usize, u64)>,
+    pub(super) mask: Vec<(usize, u64)>,
 }
 
 #[derive(Debug)]
@@ -106,19 +101,25 @@ pub(super) struct CompiledRule {
     pub(super) confidence: Confidence,
     pub(super) technique: String,
     pub(super) tactic: String,
+    pub(super) is_about_acts: bool,
     /// Indexes of predicates.
     pub(super) all: Vec<usize>,
+    /// Indexes of predicates.
+    pub(super) none: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(super) struct CompiledPack {
     pub(super) name: String,
+    /// Another pack decides how sure its findings are.
+    pub(super) is_judged: bool,
     pub(super) cases: Vec<CompiledCase>,
 }
 
 #[derive(Debug)]
 pub(super) struct CompiledCase {
     pub(super) category: String,
+    pub(super) technique_label: Option<String>,
     /// Indexes of predicates.
     pub(super) all: Vec<usize>,
 }
@@ -131,52 +132,188 @@ impl Engine {
     /// Packs that cannot work together: the same pack name or rule id twice, lists extended that no loaded pack has, or
     /// more terms than an automaton can hold.
     pub fn new(packs: &[Pack]) -> Result<Self, EngineError> {
-        let mut compiler = Compiler::new(packs)?;
-        for (index, pack) in packs.iter().enumerate() {
-            compiler.add(index, pack)?;
-        }
-        compiler.finish()
+        compile(packs)
     }
 
-    /// Memory for [`judge`](Self::judge), large enough that no call has to grow it.
+    /// Memory for [`judge`](Self::judge), large enough that no call on a clean exec has to grow it.
     #[must_use]
     pub fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
-        scratch.reset(self.atoms.len());
+        scratch.reset(self);
         scratch
     }
 
-    /// Judges one exec: `None` when no rule matches. Linear in the length of the texts; allocates only for a verdict
-    /// (and once for a scratch that another, smaller engine used).
+    /// Whether any rule looks at [`Subject::image`].
+    #[must_use]
+    pub fn wants_image(&self) -> bool {
+        self.image.is_used()
+    }
+
+    /// Whether any rule asks what the commands of an exec do.
+    #[must_use]
+    pub fn looks_at_acts(&self) -> bool {
+        !self.act_rules.is_empty()
+    }
+
+    /// Judges one exec: `None` when no rule matches. Linear in the length of the texts; allocates only for a verdict, for an
+    /// exec whose acts can matter, and to fit a scratch that was used with smaller engines or texts.
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Option<Verdict> {
-        scratch.reset(self.atoms.len());
-        self.scan(subject, |text, found| {
-            if found.holds && scratch.set(found.atom) {
-                scratch.hits.push(Hit {
-                    atom: found.atom,
-                    text,
-                    start: found.start,
-                });
-            }
-        });
+        self.look(subject, scratch);
+        if self.needs_acts(subject, scratch) {
+            return understand::with_acts(subject, |acts, limit| self.conclude(subject, acts, limit, scratch));
+        }
         // Every rule has a condition, and every condition needs a hit.
         if scratch.hits.is_empty() {
             return None;
         }
-        let first = self.rules.iter().position(|rule| self.all_hold(&rule.all, scratch))?;
-        Some(self.verdict(first, scratch))
+        self.conclude(subject, &[], None, scratch)
     }
 
-    /// Reports every occurrence of every atom: the texts by number, names first, the command line last.
-    pub(super) fn scan(&self, subject: &Subject<'_>, mut report: impl FnMut(usize, Found)) {
+    /// Judges one exec of which the acts are known, and the limit that ended finding them out early. What [`judge`](Self::judge)
+    /// does behind its gate.
+    #[must_use]
+    pub fn judge_acts(
+        &self,
+        subject: &Subject<'_>,
+        acts: &[Act<'_>],
+        cut_short: Option<Limit>,
+        scratch: &mut Scratch,
+    ) -> Option<Verdict> {
+        self.look(subject, scratch);
+        self.conclude(subject, acts, cut_short, scratch)
+    }
+
+    /// Judges one exec with its acts taken apart, whatever its names are: the verdict is that of [`judge`](Self::judge), which
+    /// spares itself the work where it can't matter.
+    #[must_use]
+    pub fn judge_without_gate(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Option<Verdict> {
+        self.look(subject, scratch);
+        understand::with_acts(subject, |acts, limit| self.conclude(subject, acts, limit, scratch))
+    }
+
+    /// Sets the bits of what the exec itself says.
+    pub(super) fn look(&self, subject: &Subject<'_>, scratch: &mut Scratch) {
+        scratch.reset(self);
+        let mut joined = std::mem::take(&mut scratch.joined);
+        self.scan(subject, &mut joined, |text, found| {
+            if found.holds {
+                scratch.hit(found.atom, text, found.start);
+            }
+        });
+        scratch.joined = joined;
+        if let (true, Some(atom)) = (subject.is_truncated, self.truncated) {
+            scratch.hit(atom, subject.first_act(), 0);
+        }
+    }
+
+    /// Whether a rule about acts could match.
+    pub(super) fn needs_acts(&self, subject: &Subject<'_>, scratch: &Scratch) -> bool {
+        if self.gate.is_shut() {
+            return false;
+        }
+        let mut names = subject.file_names.iter().chain(subject.known_as);
+        names.any(|name| self.gate.lets_in(name))
+            || self.gate.lets_in(understand::own_name(subject))
+            || self.open_rules.iter().any(|all| self.all_hold(all, scratch))
+    }
+
+    /// Reports every occurrence of every atom in the texts of the exec. Texts are numbered: names first, then the command
+    /// line, the image, the names known otherwise.
+    pub(super) fn scan(&self, subject: &Subject<'_>, joined: &mut Vec<u8>, mut report: impl FnMut(usize, Found)) {
+        let command_line_number = subject.file_names.len();
         for (text, name) in subject.file_names.iter().enumerate() {
-            self.file_name.scan(name, |found| report(text, found));
+            self.file_name.scan_terms(name, |found| report(text, found));
+            self.file_name.scan_expressions(name, |found| report(text, found));
+            self.image.scan_terms(name, |found| report(text, found));
+            self.image.scan_expressions(name, |found| report(text, found));
         }
         // The NUL behind the last argument ends it, as the end of the joined form does.
         let command_line = subject.command_line.strip_suffix(b"\0").unwrap_or(subject.command_line);
         self.command_line
-            .scan(command_line, |found| report(subject.file_names.len(), found));
+            .scan_terms(command_line, |found| report(command_line_number, found));
+        if self.command_line.has_expressions() {
+            joined.clear();
+            joined.extend(command_line.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }));
+            self.command_line
+                .scan_expressions(joined, |found| report(command_line_number, found));
+        }
+        if let Some(image) = subject.image {
+            self.image
+                .scan_terms(image, |found| report(command_line_number + 1, found));
+            self.image
+                .scan_expressions(image, |found| report(command_line_number + 1, found));
+        }
+        for (index, name) in subject.known_as.iter().enumerate() {
+            self.known_as
+                .scan_terms(name, |found| report(command_line_number + 2 + index, found));
+        }
+    }
+
+    /// Looks at the acts, then at every rule.
+    fn conclude(
+        &self,
+        subject: &Subject<'_>,
+        acts: &[Act<'_>],
+        cut_short: Option<Limit>,
+        scratch: &mut Scratch,
+    ) -> Option<Verdict> {
+        if let (Some(_), Some(atom)) = (cut_short, self.cut_short) {
+            scratch.hit(atom, subject.first_act(), 0);
+        }
+        for (number, act) in acts.iter().enumerate() {
+            self.look_at_act(subject, number, act, scratch);
+        }
+        for rule in &self.exec_rules {
+            if self.rule_holds(*rule, scratch) {
+                scratch.matched[rule / 64] |= 1 << (rule % 64);
+            }
+        }
+        let first = (0..self.rules.len()).find(|rule| scratch.has_matched(*rule))?;
+        Some(self.verdict(first, acts, cut_short, scratch))
+    }
+
+    /// Sets the bits of one act and looks at the rules about acts. Of its hits those stay that made a rule match.
+    fn look_at_act(&self, subject: &Subject<'_>, number: usize, act: &Act<'_>, scratch: &mut Scratch) {
+        let known = scratch.hits.len();
+        self.set_act(act, scratch, |scratch, atom| {
+            let order = scratch.hits.len() - known;
+            scratch.hit(atom, subject.first_act() + 1 + number, order);
+        });
+        let mut used = BTreeSet::new();
+        for rule in &self.act_rules {
+            if self.rule_holds(*rule, scratch) {
+                scratch.matched[rule / 64] |= 1 << (rule % 64);
+                let all = self.rules[*rule].all.iter();
+                used.extend(all.flat_map(|predicate| &self.predicates[*predicate].atoms).copied());
+            }
+        }
+        if used.is_empty() {
+            scratch.hits.truncate(known);
+            return;
+        }
+        let mut index = 0;
+        scratch.hits.retain(|hit| {
+            index += 1;
+            index <= known || used.contains(&hit.atom)
+        });
+        scratch.acts.push(number);
+    }
+
+    /// Sets the bits of one act in place of those of the one before.
+    pub(super) fn set_act(&self, act: &Act<'_>, scratch: &mut Scratch, mut set: impl FnMut(&mut Scratch, usize)) {
+        for (bits, mask) in scratch.bits.iter_mut().zip(&self.act_mask) {
+            *bits &= !mask;
+        }
+        self.acts.scan(act, |hit| set(scratch, hit.atom));
+    }
+
+    /// Whether a rule's conditions hold for the exec and for the act whose bits are set.
+    pub(super) fn rule_holds(&self, rule: usize, scratch: &Scratch) -> bool {
+        let rule = &self.rules[rule];
+        !rule.all.is_empty()
+            && self.all_hold(&rule.all, scratch)
+            && !rule.none.iter().any(|index| self.predicates[*index].holds(scratch))
     }
 
     pub(super) fn all_hold(&self, predicates: &[usize], scratch: &Scratch) -> bool {
@@ -191,50 +328,100 @@ impl Engine {
             .position(|case| self.all_hold(&case.all, scratch))
     }
 
-    fn verdict(&self, first: usize, scratch: &mut Scratch) -> Verdict {
+    fn verdict(&self, first: usize, acts: &[Act<'_>], cut_short: Option<Limit>, scratch: &mut Scratch) -> Verdict {
         let lead = &self.rules[first];
-        let category = match self.chosen_case(lead.pack, scratch) {
-            Some(row) => self.packs[lead.pack].cases[row].category.clone(),
+        let case = |pack: usize| Some(&self.packs[pack].cases[self.chosen_case(pack, scratch)?]);
+        let category = match case(lead.pack) {
+            Some(case) => case.category.clone(),
             None => lead.category.clone().unwrap_or_default(),
         };
         let mut verdict = Verdict {
             category,
+            technique_label: None,
             rule_ids: Vec::new(),
             packs: Vec::new(),
             matched_terms: Vec::new(),
+            services: Vec::new(),
+            targets: Vec::new(),
             severity: lead.severity,
-            confidence: lead.confidence,
+            confidence: Confidence::Low,
             technique: lead.technique.clone(),
             tactic: lead.tactic.clone(),
+            cut_short,
         };
         let mut used = vec![false; self.atoms.len()];
-        for rule in self.rules[first..]
-            .iter()
-            .filter(|rule| self.all_hold(&rule.all, scratch))
-        {
+        let matched = (first..self.rules.len()).filter(|rule| scratch.has_matched(*rule));
+        for rule in matched.map(|rule| &self.rules[rule]) {
             verdict.rule_ids.push(rule.id.clone());
-            let pack = &self.packs[rule.pack].name;
-            if !verdict.packs.contains(pack) {
-                verdict.packs.push(pack.clone());
+            let pack = &self.packs[rule.pack];
+            if !verdict.packs.contains(&pack.name) {
+                verdict.packs.push(pack.name.clone());
+                if verdict.technique_label.is_none() {
+                    verdict.technique_label = case(rule.pack).and_then(|case| case.technique_label.clone());
+                }
             }
             verdict.severity = verdict.severity.max(rule.severity);
-            verdict.confidence = verdict.confidence.max(rule.confidence);
+            if !pack.is_judged {
+                verdict.confidence = verdict.confidence.max(rule.confidence);
+            }
             for atom in rule.all.iter().flat_map(|index| &self.predicates[*index].atoms) {
                 used[*atom] = true;
             }
         }
+        self.name_terms(&used, scratch, &mut verdict);
+        name_targets(acts, &scratch.acts, &mut verdict);
+        verdict
+    }
+
+    /// The terms that made the rules match, and those of them that are services.
+    fn name_terms(&self, used: &[bool], scratch: &mut Scratch, verdict: &mut Verdict) {
         scratch.hits.sort_unstable_by_key(|hit| (hit.text, hit.start, hit.atom));
+        let mut terms = HashSet::new();
+        let mut services = HashSet::new();
         for hit in scratch.hits.iter().filter(|hit| used[hit.atom]) {
-            let term = &self.atoms[hit.atom].term;
-            if !verdict
-                .matched_terms
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(term))
-            {
+            let AtomInfo { field, operator, term } = &self.atoms[hit.atom];
+            // How a command is reached is no term of anybody's list.
+            if term.is_empty() || matches!(field, Field::Via | Field::Manner) {
+                continue;
+            }
+            if terms.insert(term.to_ascii_lowercase()) {
                 verdict.matched_terms.push(term.clone());
             }
+            if (*field, *operator) == (Field::Host, Operator::InDomain) && services.insert(term) {
+                verdict.services.push(term.clone());
+            }
         }
-        verdict
+    }
+}
+
+/// What the acts that matched ask about; when none did, what all of them do.
+fn name_targets(acts: &[Act<'_>], matched: &[usize], verdict: &mut Verdict) {
+    let mut known = HashSet::new();
+    let chosen = acts
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| matched.is_empty() || matched.binary_search(number).is_ok());
+    for target in chosen.flat_map(|(_, act)| &act.requests.targets) {
+        let Some(target) = known_end(target) else { continue };
+        if known.insert(target) {
+            verdict.targets.push(target.to_owned());
+        }
+    }
+}
+
+/// What is known of a target: all of it, or the labels behind the part that is not known, when they are a domain.
+fn known_end(target: &str) -> Option<&str> {
+    let Some((_, end)) = target.rsplit_once(char::from(Word::UNKNOWN)) else {
+        return (!target.is_empty()).then_some(target);
+    };
+    let end = end.split_once('.')?.1;
+    end.contains('.').then_some(end)
+}
+
+impl Subject<'_> {
+    /// The number of the first text behind those that [`Engine::scan`] reports.
+    pub(super) fn first_act(&self) -> usize {
+        self.file_names.len() + 2 + self.known_as.len()
     }
 }
 
@@ -245,205 +432,28 @@ impl CompiledPredicate {
 }
 
 impl Scratch {
-    fn reset(&mut self, atoms: usize) {
+    fn reset(&mut self, engine: &Engine) {
+        let atoms = engine.atoms.len();
         self.bits.clear();
         self.bits.resize(atoms.div_ceil(64), 0);
+        self.matched.clear();
+        self.matched.resize(engine.rules.len().div_ceil(64), 0);
+        self.acts.clear();
         self.hits.clear();
         self.hits.reserve(atoms);
     }
 
-    /// Sets the bit of an atom; true if it was not set.
-    fn set(&mut self, atom: usize) -> bool {
+    /// Sets the bit of an atom, and remembers the place if it was not set.
+    pub(super) fn hit(&mut self, atom: usize, text: usize, start: usize) {
         let word = &mut self.bits[atom / 64];
         let bit = 1 << (atom % 64);
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    }
-}
-
-/// Collects atoms, predicates and rules.
-struct Compiler<'p> {
-    /// The lists of each pack, with what other packs add to them.
-    lists: Vec<BTreeMap<&'p str, Vec<&'p str>>>,
-    /// Atoms by field, operator and lower-case term.
-    known_atoms: BTreeMap<(Field, Operator, String), usize>,
-    /// Packs by rule id.
-    rule_packs: BTreeMap<&'p str, &'p str>,
-    atoms: Vec<AtomInfo>,
-    predicates: Vec<CompiledPredicate>,
-    rules: Vec<CompiledRule>,
-    packs: Vec<CompiledPack>,
-}
-
-impl<'p> Compiler<'p> {
-    fn new(packs: &'p [Pack]) -> Result<Self, EngineError> {
-        let mut indexes = BTreeMap::new();
-        let mut lists: Vec<BTreeMap<&str, Vec<&str>>> = Vec::new();
-        for (index, pack) in packs.iter().enumerate() {
-            if indexes.insert(pack.name.as_str(), index).is_some() {
-                return Err(EngineError::DuplicatePack {
-                    pack: pack.name.clone(),
-                });
-            }
-            let own = pack
-                .lists
-                .iter()
-                .map(|(list, terms)| (list.as_str(), terms.iter().map(String::as_str).collect()));
-            lists.push(own.collect());
+        if *word & bit == 0 {
+            *word |= bit;
+            self.hits.push(Hit { atom, text, start });
         }
-        for pack in packs {
-            for (target, additions) in &pack.extend {
-                let Some(&index) = indexes.get(target.as_str()) else {
-                    let suggestion = nearest(target, indexes.keys().copied());
-                    let (by, pack) = (pack.name.clone(), target.clone());
-                    return Err(EngineError::ExtendsUnknownPack { by, pack, suggestion });
-                };
-                for (list, terms) in additions {
-                    let Some(known) = lists[index].get_mut(list.as_str()) else {
-                        return Err(EngineError::unknown_list(
-                            &pack.name,
-                            target,
-                            list,
-                            packs[index].lists.keys(),
-                        ));
-                    };
-                    known.extend(terms.iter().map(String::as_str));
-                }
-            }
-        }
-        Ok(Self {
-            lists,
-            known_atoms: BTreeMap::new(),
-            rule_packs: BTreeMap::new(),
-            atoms: Vec::new(),
-            predicates: Vec::new(),
-            rules: Vec::new(),
-            packs: Vec::new(),
-        })
     }
 
-    fn add(&mut self, index: usize, pack: &'p Pack) -> Result<(), EngineError> {
-        for rule in &pack.rules {
-            if let Some(other) = self.rule_packs.insert(&rule.id, &pack.name) {
-                let packs = [other.to_owned(), pack.name.clone()];
-                return Err(EngineError::DuplicateRule {
-                    rule: rule.id.clone(),
-                    packs,
-                });
-            }
-            let all = self.add_predicates(index, pack, &rule.all)?;
-            self.rules.push(CompiledRule {
-                id: rule.id.clone(),
-                pack: index,
-                category: rule.category.clone(),
-                description: rule.description.clone(),
-                severity: rule.severity,
-                confidence: rule.confidence,
-                technique: rule.technique.clone(),
-                tactic: rule.tactic.clone(),
-                all,
-            });
-        }
-        let mut cases = Vec::new();
-        for Case { category, all } in &pack.cases {
-            cases.push(CompiledCase {
-                category: category.clone(),
-                all: self.add_predicates(index, pack, all)?,
-            });
-        }
-        self.packs.push(CompiledPack {
-            name: pack.name.clone(),
-            cases,
-        });
-        Ok(())
-    }
-
-    fn add_predicates(
-        &mut self,
-        index: usize,
-        pack: &'p Pack,
-        all: &'p [Predicate],
-    ) -> Result<Vec<usize>, EngineError> {
-        all.iter()
-            .map(|predicate| self.add_predicate(index, pack, predicate))
-            .collect()
-    }
-
-    fn add_predicate(&mut self, index: usize, pack: &'p Pack, predicate: &'p Predicate) -> Result<usize, EngineError> {
-        let (list, terms): (_, Vec<&str>) = match &predicate.terms {
-            Terms::Inline(terms) => (None, terms.iter().map(String::as_str).collect()),
-            Terms::List(list) => match self.lists[index].get(list.as_str()) {
-                Some(terms) => (Some(list.clone()), terms.clone()),
-                None => {
-                    return Err(EngineError::unknown_list(
-                        &pack.name,
-                        &pack.name,
-                        list,
-                        pack.lists.keys(),
-                    ));
-                }
-            },
-        };
-        let mut atoms = Vec::new();
-        let mut mask = BTreeMap::new();
-        for term in terms {
-            if let Some(reason) = fault_of_term(term) {
-                return Err(EngineError::BadTerm {
-                    pack: pack.name.clone(),
-                    term: term.to_owned(),
-                    reason,
-                });
-            }
-            let atom = self.add_atom(predicate.field, predicate.operator, term);
-            if !atoms.contains(&atom) {
-                atoms.push(atom);
-            }
-            *mask.entry(atom / 64).or_insert(0) |= 1 << (atom % 64);
-        }
-        let mask = mask.into_iter().collect();
-        let (field, operator) = (predicate.field, predicate.operator);
-        self.predicates.push(CompiledPredicate {
-            field,
-            operator,
-            list,
-            atoms,
-            mask,
-        });
-        Ok(self.predicates.len() - 1)
-    }
-
-    fn add_atom(&mut self, field: Field, operator: Operator, term: &str) -> usize {
-        let Self { known_atoms, atoms, .. } = self;
-        *known_atoms
-            .entry((field, operator, term.to_ascii_lowercase()))
-            .or_insert_with(|| {
-                atoms.push(AtomInfo {
-                    field,
-                    operator,
-                    term: term.to_owned(),
-                });
-                atoms.len() - 1
-            })
-    }
-
-    fn finish(self) -> Result<Engine, EngineError> {
-        let matcher = |field| {
-            let atoms = self.atoms.iter().enumerate().filter(|(_, atom)| atom.field == field);
-            Matcher::new(atoms.map(|(number, atom)| Atom {
-                number,
-                operator: atom.operator,
-                term: &atom.term,
-            }))
-            .map_err(EngineError::TooManyTerms)
-        };
-        Ok(Engine {
-            file_name: matcher(Field::FileName)?,
-            command_line: matcher(Field::ProcessCommandLine)?,
-            atoms: self.atoms,
-            predicates: self.predicates,
-            rules: self.rules,
-            packs: self.packs,
-        })
+    pub(super) fn has_matched(&self, rule: usize) -> bool {
+        self.matched[rule / 64] & (1 << (rule % 64)) != 0
     }
 }

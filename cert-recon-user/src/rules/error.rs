@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::field::{Field, Operator};
 use super::suggest::nearest;
 
 /// A rule file that cannot be used, with the place of the first fault.
@@ -89,7 +90,7 @@ pub enum PackProblem {
         /// The term as written.
         term: String,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
     /// A list without terms, which would never match.
     NoTerms,
@@ -102,6 +103,22 @@ pub enum PackProblem {
     },
     /// A predicate with no operator or with more than one.
     NotOneOperator,
+    /// An operator that this field does not have.
+    WrongOperator {
+        /// The field.
+        field: Field,
+        /// The operator as written.
+        operator: Operator,
+    },
+    /// `present = false`.
+    NotPresent {
+        /// The field.
+        field: Field,
+    },
+    /// A pack that judges itself.
+    JudgesItself,
+    /// A row of the `[[case]]` table that is about one of perhaps several acts.
+    CaseAboutActs,
     /// A rule without conditions, which would match everything.
     NoConditions {
         /// The rule's id.
@@ -174,7 +191,20 @@ impl fmt::Display for PackProblem {
                 write!(f, "there is no list `{}` in [lists] of this file", list.escape_debug())?;
                 suggest(f, suggestion.as_deref())
             }
-            Self::NotOneOperator => f.write_str("a condition needs exactly one of: has_any, in_ci"),
+            Self::NotOneOperator => {
+                write!(f, "a condition needs exactly one of: {}", Operator::ALL.map(Operator::as_str).join(", "))
+            }
+            Self::WrongOperator { field, operator } => {
+                let names: Vec<_> = field.operators().iter().map(|operator| operator.as_str()).collect();
+                write!(f, "`{field}` cannot be compared by `{operator}`; it may have: {}", names.join(", "))
+            }
+            Self::NotPresent { field } => {
+                write!(f, "write the absence of `{field}` as {{ field = \"{field}\", present = true }} in `none`")
+            }
+            Self::JudgesItself => f.write_str("a pack cannot judge itself: its own rules say how sure they are"),
+            Self::CaseAboutActs => f.write_str(
+                "a [[case]] row cannot ask what a command does, because an exec may run several; give the rules a `category`",
+            ),
             Self::NoConditions { rule } => {
                 write!(f, "rule `{rule}` has no conditions in `all` and would match every exec")
             }
@@ -240,8 +270,10 @@ pub enum EngineError {
         /// The term.
         term: String,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
+    /// The patterns of a field are too many or too long together.
+    TooManyPatterns,
     /// The automaton cannot hold that many or that long terms.
     TooManyTerms(aho_corasick::BuildError),
 }
@@ -304,6 +336,9 @@ impl fmt::Display for EngineError {
             }
             Self::BadTerm { pack, term, reason } => {
                 write!(f, "in pack `{pack}` the term \"{}\" {reason}", term.escape_debug())
+            }
+            Self::TooManyPatterns => {
+                f.write_str("the rule packs hold more patterns than one automaton can; load fewer")
             }
             Self::TooManyTerms(_) => f.write_str("the rule packs hold more terms than one automaton can; load fewer"),
         }

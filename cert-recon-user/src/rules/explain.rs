@@ -4,10 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::engine::{Engine, Subject, Verdict};
+use super::act_match::{ActHit, values};
+use super::engine::{CompiledRule, Engine, Scratch};
+use super::field::{Field, Operator};
 use super::level::{Confidence, Severity};
 use super::matcher::Found;
-use super::pack::{Field, Operator};
+use super::understand;
+use super::verdict::{Subject, Verdict};
+use crate::acts::{Act, Command, Limit, Requests, Word};
 
 /// Everything that was tried on one exec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,10 @@ use super::pack::{Field, Operator};
 pub struct Explanation {
     /// What [`Engine::judge`] says.
     pub verdict: Option<Verdict>,
+    /// What the exec really does, itself first; none when nothing of it could matter to a rule.
+    pub acts: Option<Vec<Act<'static>>>,
+    /// The limit that ended finding that out early.
+    pub cut_short: Option<Limit>,
     /// Every rule, in order of evaluation.
     pub rules: Vec<RuleTrace>,
     /// Every row of every pack's `[[case]]` table, in order of evaluation.
@@ -37,8 +45,13 @@ pub struct RuleTrace {
     pub confidence: Confidence,
     /// Whether every condition held.
     pub matched: bool,
-    /// Its conditions.
+    /// The act that its conditions were looked at for: the first that it matches, or else the one that meets most of them.
+    /// None for a rule about the exec alone, and when there is no act.
+    pub act: Option<usize>,
+    /// Its conditions, all of which must hold.
     pub conditions: Vec<PredicateTrace>,
+    /// Its conditions of which none may hold.
+    pub exceptions: Vec<PredicateTrace>,
 }
 
 /// One row of a `[[case]]` table.
@@ -79,10 +92,12 @@ pub struct PredicateTrace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Occurrence {
-    /// The term, as the list spells it.
+    /// The term, as the list spells it; empty where presence is all that is asked for.
     pub term: String,
     /// The text that holds it.
     pub place: Place,
+    /// That text, when it is a value of an act.
+    pub value: Option<Vec<u8>>,
     /// Its first byte in that text.
     pub start: usize,
     /// The byte behind its last.
@@ -92,13 +107,27 @@ pub struct Occurrence {
     pub counts: bool,
 }
 
-/// One of the texts of a [`Subject`].
+/// Where a term is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// `file_names`, by index.
+    /// `file_names` of the [`Subject`], by index.
     FileName(usize),
-    /// `command_line`.
+    /// Its `command_line`.
     CommandLine,
+    /// Its `image`.
+    Image,
+    /// Its `known_as`, by index.
+    KnownAs(usize),
+    /// How it was captured or looked at: `ArgumentsTruncated`, `WorkCutShort`.
+    Capture,
+    /// A value of the act of that number.
+    Act(usize),
+}
+
+/// What was found: in the texts of the exec by atom and text, in the acts by act.
+struct Findings {
+    texts: BTreeMap<(usize, usize), Found>,
+    acts: Vec<Vec<ActHit>>,
 }
 
 impl Engine {
@@ -106,84 +135,199 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, subject: &Subject<'_>) -> Explanation {
         let mut scratch = self.scratch();
-        let verdict = self.judge(subject, &mut scratch);
+        self.look(subject, &mut scratch);
+        if self.needs_acts(subject, &scratch) {
+            return understand::with_acts(subject, |acts, cut_short| {
+                let mut explanation = self.explain_acts(subject, acts, cut_short);
+                explanation.acts = Some(acts.iter().map(owned).collect());
+                explanation
+            });
+        }
+        self.explain_acts(subject, &[], None)
+    }
 
-        let mut found: BTreeMap<(usize, usize), Found> = BTreeMap::new();
-        self.scan(subject, |text, new| {
-            let known = found.entry((new.atom, text)).or_insert(new);
+    fn explain_acts(&self, subject: &Subject<'_>, acts: &[Act<'_>], cut_short: Option<Limit>) -> Explanation {
+        let mut scratch = self.scratch();
+        let verdict = self.judge_acts(subject, acts, cut_short, &mut scratch);
+
+        let mut texts: BTreeMap<(usize, usize), Found> = BTreeMap::new();
+        self.scan(subject, &mut Vec::new(), |text, new| {
+            let known = texts.entry((new.atom, text)).or_insert(new);
             if new.holds && !known.holds {
                 *known = new;
             }
         });
-        let trace = |all: &[usize]| -> Vec<PredicateTrace> {
-            all.iter().map(|index| self.trace(*index, subject, &found)).collect()
+        let capture = [
+            (self.truncated, subject.is_truncated),
+            (self.cut_short, cut_short.is_some()),
+        ];
+        for atom in capture.into_iter().filter_map(|(atom, holds)| atom.filter(|_| holds)) {
+            let (start, end, holds) = (0, 0, true);
+            texts.insert(
+                (atom, subject.first_act()),
+                Found {
+                    atom,
+                    start,
+                    end,
+                    holds,
+                },
+            );
+        }
+        let mut found = Findings {
+            texts,
+            acts: Vec::new(),
         };
+        for act in acts {
+            let mut hits = Vec::new();
+            self.acts.scan(act, |hit| hits.push(hit));
+            found.acts.push(hits);
+        }
 
-        let rules = self.rules.iter().map(|rule| RuleTrace {
-            id: rule.id.clone(),
-            pack: self.packs[rule.pack].name.clone(),
-            description: rule.description.clone(),
-            severity: rule.severity,
-            confidence: rule.confidence,
-            matched: self.all_hold(&rule.all, &scratch),
-            conditions: trace(&rule.all),
-        });
+        let rules = self
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(number, rule)| {
+                let act = self.shown_act(number, acts, &mut scratch);
+                let trace = |all: &[usize]| -> Vec<PredicateTrace> {
+                    let traces = all.iter().map(|index| self.trace(*index, subject, &found, acts, act));
+                    traces.collect()
+                };
+                RuleTrace {
+                    id: rule.id.clone(),
+                    pack: self.packs[rule.pack].name.clone(),
+                    description: rule.description.clone(),
+                    severity: rule.severity,
+                    confidence: rule.confidence,
+                    matched: scratch.has_matched(number),
+                    act,
+                    conditions: trace(&rule.all),
+                    exceptions: trace(&rule.none),
+                }
+            })
+            .collect();
         let leading_pack = verdict.as_ref().and_then(|verdict| verdict.packs.first());
         let mut cases = Vec::new();
         for (index, pack) in self.packs.iter().enumerate() {
             let chosen = self
                 .chosen_case(index, &scratch)
                 .filter(|_| leading_pack == Some(&pack.name));
-            cases.extend(pack.cases.iter().enumerate().map(|(row, case)| CaseTrace {
-                pack: pack.name.clone(),
-                category: case.category.clone(),
-                held: self.all_hold(&case.all, &scratch),
-                chosen: chosen == Some(row),
-                conditions: trace(&case.all),
+            cases.extend(pack.cases.iter().enumerate().map(|(row, case)| {
+                CaseTrace {
+                    pack: pack.name.clone(),
+                    category: case.category.clone(),
+                    held: self.all_hold(&case.all, &scratch),
+                    chosen: chosen == Some(row),
+                    conditions: case
+                        .all
+                        .iter()
+                        .map(|index| self.trace(*index, subject, &found, acts, None))
+                        .collect(),
+                }
             }));
         }
         Explanation {
-            rules: rules.collect(),
-            cases,
             verdict,
+            acts: None,
+            cut_short,
+            rules,
+            cases,
         }
+    }
+
+    /// The act to show a rule's conditions for. Leaves the bits of an act set, which no condition of a case looks at.
+    fn shown_act(&self, number: usize, acts: &[Act<'_>], scratch: &mut Scratch) -> Option<usize> {
+        let rule: &CompiledRule = &self.rules[number];
+        if !rule.is_about_acts {
+            return None;
+        }
+        let mut best = None;
+        for (index, act) in acts.iter().enumerate() {
+            self.set_act(act, scratch, |scratch, atom| scratch.hit(atom, 0, 0));
+            let held = rule
+                .all
+                .iter()
+                .filter(|predicate| self.predicates[**predicate].holds(scratch))
+                .count();
+            let score = (self.rule_holds(number, scratch), held);
+            if best.is_none_or(|(known, _)| score > known) {
+                best = Some((score, index));
+            }
+        }
+        best.map(|(_, index)| index)
     }
 
     fn trace(
         &self,
         predicate: usize,
         subject: &Subject<'_>,
-        found: &BTreeMap<(usize, usize), Found>,
+        found: &Findings,
+        acts: &[Act<'_>],
+        act: Option<usize>,
     ) -> PredicateTrace {
         let predicate = &self.predicates[predicate];
+        let names = subject.file_names.len();
         let mut occurrences = Vec::new();
         for atom in &predicate.atoms {
-            for ((_, text), place) in found.range((*atom, 0)..=(*atom, usize::MAX)) {
+            for ((_, text), place) in found.texts.range((*atom, 0)..=(*atom, usize::MAX)) {
                 occurrences.push(Occurrence {
                     term: self.atoms[*atom].term.clone(),
-                    place: if *text < subject.file_names.len() {
-                        Place::FileName(*text)
-                    } else {
-                        Place::CommandLine
+                    place: match *text {
+                        text if text < names => Place::FileName(text),
+                        text if text == names => Place::CommandLine,
+                        text if text == names + 1 => Place::Image,
+                        text if text < subject.first_act() => Place::KnownAs(text - names - 2),
+                        _ => Place::Capture,
                     },
+                    value: None,
                     start: place.start,
                     end: place.end,
                     counts: place.holds,
                 });
             }
         }
+        if let Some((number, act, hits)) = act.and_then(|act| Some((act, acts.get(act)?, found.acts.get(act)?))) {
+            let fitting = hits.iter().filter(|hit| predicate.atoms.contains(&hit.atom));
+            occurrences.extend(fitting.map(|hit| {
+                Occurrence {
+                    term: self.atoms[hit.atom].term.clone(),
+                    place: Place::Act(number),
+                    value: values(act, Field::OF_ACTS[hit.field])
+                        .get(hit.value)
+                        .map(|value| value.to_vec()),
+                    start: hit.start,
+                    end: hit.end,
+                    counts: true,
+                }
+            }));
+        }
         occurrences.sort_by_key(|occurrence| (occurrence.place, occurrence.start));
+        let terms = predicate.atoms.iter().map(|atom| self.atoms[*atom].term.clone());
         PredicateTrace {
             field: predicate.field,
             operator: predicate.operator,
             list: predicate.list.clone(),
-            terms: predicate
-                .atoms
-                .iter()
-                .map(|atom| self.atoms[*atom].term.clone())
-                .collect(),
+            terms: terms.filter(|term| !term.is_empty()).collect(),
             held: occurrences.iter().any(|occurrence| occurrence.counts),
             occurrences,
         }
+    }
+}
+
+/// The act without what it borrows.
+fn owned(act: &Act<'_>) -> Act<'static> {
+    let Act { command, requests } = act;
+    Act {
+        command: Command {
+            programs: command.programs.clone(),
+            args: command
+                .args
+                .iter()
+                .map(|word| Word::owned(word.bytes().to_vec()))
+                .collect(),
+            stdin: command.stdin.clone(),
+            via: command.via.clone(),
+        },
+        requests: Requests::clone(requests),
     }
 }

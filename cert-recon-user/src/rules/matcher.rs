@@ -8,7 +8,7 @@
 
 use aho_corasick::AhoCorasick;
 
-use super::pack::Operator;
+use super::field::Operator;
 use super::term::{is_whole_term, is_whole_text, spells};
 
 /// A term of one field and the way it must occur.
@@ -92,6 +92,8 @@ impl Matcher {
                 let holds = match needle.operator {
                     Operator::HasAny => is_whole_term(text, start, end),
                     Operator::InCi => is_whole_text(text, start, end),
+                    // Searched elsewhere; the atoms of this automaton have one of the two.
+                    Operator::Matches | Operator::InDomain | Operator::Glob | Operator::Present => false,
                 };
                 report(Found {
                     atom: needle.atom,

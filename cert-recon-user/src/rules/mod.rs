@@ -6,39 +6,52 @@
 //! turns a [`Verdict`] into a finding is decided elsewhere.
 //!
 //! ```
-//! use cert_recon::rules::{BUILTIN_PACKS, Confidence, Engine, Pack, Subject};
+//! use cert_recon::rules::{BUILTIN_PACKS, Confidence, Engine, Subject};
 //!
-//! let packs = BUILTIN_PACKS.iter().map(|builtin| builtin.parse()).collect::<Result<Vec<Pack>, _>>()?;
-//! let engine = Engine::new(&packs)?;
+//! let kql = BUILTIN_PACKS.iter().find(|builtin| builtin.name == "kql").expect("it is built in");
+//! let engine = Engine::new(&[kql.parse()?])?;
 //! let mut scratch = engine.scratch();
 //!
-//! let subject = Subject { file_names: &[b"curl"], command_line: b"curl https://crt.sh/?q=%.example.com" };
+//! let subject = Subject::new(&[b"curl"], b"curl https://crt.sh/?q=%.example.com");
 //! let verdict = engine.judge(&subject, &mut scratch).expect("a web client asks a watched service");
 //! assert_eq!(verdict.category, "CTLogQuery");
 //! assert_eq!(verdict.matched_terms, ["curl", "crt.sh"]);
 //! assert_eq!(verdict.confidence, Confidence::High);
 //!
-//! let harmless = Subject { file_names: &[b"curl"], command_line: b"curl https://example.com" };
+//! let harmless = Subject::new(&[b"curl"], b"curl https://example.com");
 //! assert!(engine.judge(&harmless, &mut scratch).is_none());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod act_match;
 mod builtin;
+mod compiler;
 mod engine;
 mod error;
+mod exec_match;
 mod explain;
+mod export;
+mod field;
+mod gate;
 mod level;
 mod matcher;
 mod pack;
+mod read_pack;
 mod samples;
 mod suggest;
 mod term;
 mod toml_reader;
+mod understand;
+mod verdict;
+mod windows;
 
-pub use self::builtin::{BUILTIN_PACKS, BuiltinPack};
-pub use self::engine::{Engine, Scratch, Subject, Verdict};
+pub use self::builtin::{BUILTIN_PACKS, BuiltinPack, DEFAULT_PACKS};
+pub use self::engine::{Engine, Scratch};
 pub use self::error::{EngineError, PackError, PackProblem};
 pub use self::explain::{CaseTrace, Explanation, Occurrence, Place, PredicateTrace, RuleTrace};
+pub use self::export::{kql_query, sigma_rules, toml_packs};
+pub use self::field::{Field, Operator};
 pub use self::level::{Confidence, ParseLevelError, Severity};
-pub use self::pack::{Case, Field, Operator, Pack, Predicate, Rule, Sample, Terms};
+pub use self::pack::{Case, Pack, Predicate, Rule, Sample, Terms};
 pub use self::samples::{ArgumentForm, SampleFailure, SampleProblem, check_samples};
+pub use self::verdict::{Subject, Verdict};

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use super::engine::{Engine, Scratch, Subject};
-use super::pack::{Pack, Sample};
+use super::engine::{Engine, Scratch};
+use super::pack::{Pack, Rule, Sample};
+use super::verdict::Subject;
 
 /// A sample that does not come out as its rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub struct SampleFailure {
 pub enum ArgumentForm {
     /// One text, as records have it.
     Joined,
-    /// A NUL behind each argument, as the kernel has it. Tried for samples with `argv`.
+    /// A NUL behind each argument, as the kernel has it. Tried for samples with `argv`, alone if the rule is about acts:
+    /// what a command does depends on where its arguments end.
     NulTerminated,
 }
 
@@ -45,6 +47,11 @@ pub enum SampleProblem {
         /// The verdict's.
         found: String,
     },
+    /// A `match` sample whose verdict has another technique label than the sample says.
+    OtherLabel {
+        /// The verdict's.
+        found: Option<String>,
+    },
 }
 
 impl fmt::Display for SampleFailure {
@@ -57,6 +64,14 @@ impl fmt::Display for SampleFailure {
             SampleProblem::OtherCategory { found } => {
                 let expected = sample.category.as_deref().unwrap_or_default();
                 write!(f, "gives category `{found}`, not `{expected}`, to its `match` sample")?;
+            }
+            SampleProblem::OtherLabel { found } => {
+                let expected = sample.technique_label.as_deref().unwrap_or_default();
+                let found = found.as_deref().unwrap_or("none");
+                write!(
+                    f,
+                    "gives technique label `{found}`, not `{expected}`, to its `match` sample"
+                )?;
             }
         }
         write!(f, " {:?} run as {:?}", sample.command_line, sample.file_names)?;
@@ -78,7 +93,7 @@ pub fn check_samples(engine: &Engine, packs: &[Pack]) -> Vec<SampleFailure> {
             let matches = rule.matches.iter().map(|sample| (sample, true));
             let no_matches = rule.no_matches.iter().map(|sample| (sample, false));
             for (sample, must_match) in matches.chain(no_matches) {
-                for (form, command_line) in forms(sample) {
+                for (form, command_line) in forms(rule, sample) {
                     if let Some(problem) = problem(engine, &mut scratch, &rule.id, sample, must_match, &command_line) {
                         failures.push(SampleFailure {
                             pack: pack.name.clone(),
@@ -95,8 +110,11 @@ pub fn check_samples(engine: &Engine, packs: &[Pack]) -> Vec<SampleFailure> {
     failures
 }
 
-fn forms(sample: &Sample) -> Vec<(ArgumentForm, Vec<u8>)> {
-    let mut forms = vec![(ArgumentForm::Joined, sample.command_line.clone().into_bytes())];
+fn forms(rule: &Rule, sample: &Sample) -> Vec<(ArgumentForm, Vec<u8>)> {
+    let mut forms = Vec::new();
+    if sample.argv.is_none() || !rule.is_about_acts() {
+        forms.push((ArgumentForm::Joined, sample.command_line.clone().into_bytes()));
+    }
     if let Some(argv) = &sample.argv {
         let raw = argv.iter().flat_map(|argument| argument.bytes().chain([0])).collect();
         forms.push((ArgumentForm::NulTerminated, raw));
@@ -113,27 +131,34 @@ fn problem(
     command_line: &[u8],
 ) -> Option<SampleProblem> {
     let file_names: Vec<&[u8]> = sample.file_names.iter().map(String::as_bytes).collect();
-    let verdict = engine.judge(
-        &Subject {
-            file_names: &file_names,
-            command_line,
-        },
-        scratch,
-    );
-    let verdict = verdict.filter(|verdict| verdict.rule_ids.iter().any(|id| id == rule));
-    match (verdict, must_match) {
-        (None, true) => Some(SampleProblem::NotMatched),
-        (Some(_), false) => Some(SampleProblem::Matched),
-        (Some(verdict), true)
-            if sample
-                .category
-                .as_ref()
-                .is_some_and(|category| *category != verdict.category) =>
-        {
-            Some(SampleProblem::OtherCategory {
-                found: verdict.category,
-            })
-        }
-        _ => None,
+    let known_as: Vec<&[u8]> = sample.known_as.iter().map(String::as_bytes).collect();
+    let subject = Subject {
+        file_names: &file_names,
+        command_line,
+        image: sample.image.as_deref().map(str::as_bytes),
+        known_as: &known_as,
+        is_truncated: sample.truncated,
+    };
+    let verdict = engine
+        .judge(&subject, scratch)
+        .filter(|verdict| verdict.rule_ids.iter().any(|id| id == rule));
+    let Some(verdict) = verdict else {
+        return must_match.then_some(SampleProblem::NotMatched);
+    };
+    if !must_match {
+        return Some(SampleProblem::Matched);
     }
+    if let Some(category) = &sample.category
+        && *category != verdict.category
+    {
+        return Some(SampleProblem::OtherCategory {
+            found: verdict.category,
+        });
+    }
+    if sample.technique_label.is_some() && sample.technique_label != verdict.technique_label {
+        return Some(SampleProblem::OtherLabel {
+            found: verdict.technique_label,
+        });
+    }
+    None
 }

@@ -74,6 +74,10 @@ impl<'t> Value<'t> {
         self.value.as_str().ok_or_else(|| self.wrong_type("a string"))
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, PackError> {
+        self.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))
+    }
+
     /// A whole number of 1 and up.
     pub(super) fn positive(&self) -> Result<u32, PackError> {
         self.value

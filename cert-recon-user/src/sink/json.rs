@@ -130,6 +130,8 @@ struct ExecRow<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Judgement<'a> {
     tool_category: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    technique_label: Option<&'a str>,
     technique: &'a str,
     tactic: &'a str,
     severity: &'static str,
@@ -137,6 +139,12 @@ struct Judgement<'a> {
     rule_ids: &'a [String],
     rule_packs: &'a [String],
     matched_terms: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    targets: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    services: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis_cut_short: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -315,6 +323,7 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         fileless: report.fileless,
         judgement: report.verdict.as_ref().map(|verdict| Judgement {
             tool_category: &verdict.category,
+            technique_label: verdict.technique_label.as_deref(),
             technique: &verdict.technique,
             tactic: &verdict.tactic,
             severity: verdict.severity.as_str(),
@@ -322,6 +331,9 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
             rule_ids: &verdict.rule_ids,
             rule_packs: &verdict.packs,
             matched_terms: &verdict.matched_terms,
+            targets: &verdict.targets,
+            services: &verdict.services,
+            analysis_cut_short: verdict.cut_short.map(|limit| limit.to_string()),
         }),
         tail: Tail {
             event_id: report.event_id(device),

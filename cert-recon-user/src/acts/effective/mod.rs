@@ -1,11 +1,124 @@
 //! The commands that really run: behind wrappers, in shells, started by interpreters and container runtimes.
+//!
+//! Owns the way from one command to those that it runs, until nothing runs anything more. `wrappers` is the table of programs
+//! that run others, read by `wrapper`; `shells`, `interpreters` and `special` know the programs that no table describes;
+//! `code` finds calls in programs on a command line. Never looks at what a command asks for (`requests` does).
 
-use super::{Budget, Command};
+mod code;
+mod inner;
+mod interpreters;
+mod names;
+mod options;
+mod shells;
+mod special;
+mod windows;
+mod words;
+mod wrapper;
+mod wrappers;
+
+#[cfg(test)]
+mod tests;
+
+use self::inner::{Inner, Runs};
+use super::{Budget, Command, Via, Word, shell};
 
 /// Every command that an exec runs, as far as argv tells: itself first, then what it runs, inwards. `names` are base names of the
 /// program as the kernel gave them (path given to exec, resolved executable, script), best first.
+///
+/// A command whose program is not known (a shell's variable) has no names in `programs`.
 #[must_use]
 pub fn commands<'a>(names: &[&'a [u8]], argv: &[&'a [u8]], budget: &mut Budget) -> Vec<Command<'a>> {
-    let _ = (names, argv, budget);
-    Vec::new()
+    let mut programs = Vec::new();
+    // argv[0] may say anything: the names of the kernel come first, and both count.
+    for name in names.iter().chain(argv.first()) {
+        // Login shells have a hyphen in front.
+        let name = name.strip_prefix(b"-").unwrap_or(name);
+        for program in names::of_program(name) {
+            names::push(&mut programs, program);
+        }
+    }
+    let mut found = Found {
+        commands: Vec::new(),
+        budget,
+    };
+    found.visit(Command {
+        programs,
+        args: argv.iter().skip(1).map(|word| Word::borrowed(word)).collect(),
+        stdin: None,
+        via: Vec::new(),
+    });
+    found.commands
+}
+
+/// The commands found so far.
+struct Found<'a, 'b> {
+    commands: Vec<Command<'a>>,
+    budget: &'b mut Budget,
+}
+
+impl<'a> Found<'a, '_> {
+    /// Takes a command, then those that it runs.
+    fn visit(&mut self, command: Command<'a>) {
+        if !self.budget.command() {
+            return;
+        }
+        let inner = if self.budget.pay(command.args.len() + 1) {
+            inner::of(&command, self.budget)
+        } else {
+            Vec::new()
+        };
+        let via = command.via.clone();
+        self.commands.push(command);
+        if inner.is_empty() || !self.budget.enter() {
+            return;
+        }
+        for one in inner {
+            self.run(one, &via);
+        }
+        self.budget.leave();
+    }
+
+    fn run(&mut self, inner: Inner<'a>, outer: &[Via]) {
+        let via: Vec<Via> = outer.iter().copied().chain([inner.via]).collect();
+        match inner.runs {
+            Runs::Program { programs, args, stdin } => self.visit(Command {
+                programs,
+                args,
+                stdin,
+                via,
+            }),
+            Runs::Final { programs, args } => {
+                if self.budget.command() {
+                    self.commands.push(Command {
+                        programs,
+                        args,
+                        stdin: None,
+                        via,
+                    });
+                }
+            }
+            Runs::Text { text, params } => {
+                let params: Vec<&[u8]> = params.iter().map(Word::bytes).collect();
+                for simple in shell::parse(text.bytes(), &params, self.budget) {
+                    let mut words = simple.words.into_iter();
+                    if let Some(program) = words.next() {
+                        self.visit(Command {
+                            programs: names::of_program(&program),
+                            args: words.map(Word::owned).collect(),
+                            stdin: simple.stdin,
+                            via: via.clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a program of this name (lower case, without version and ending) runs others that its arguments name: wrappers, shells,
+/// interpreters, launchers, container runtimes. Asked for every exec: one lookup, no allocation but for the table at the first
+/// call. When it says no, [`commands`] gives the exec itself and nothing else.
+#[must_use]
+pub fn is_runner(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(inner::is_known)
 }

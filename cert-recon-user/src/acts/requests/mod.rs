@@ -1,10 +1,45 @@
 //! What the arguments of a command say: hosts, targets, scripts. Each family of programs is read as it reads its options itself.
+//!
+//! `programs` says which reader a program has. Readers tell options and operands apart (`options`) and hand what they find to
+//! `found`, which takes URLs apart (`url`, `relay`, `search`) and normalises hosts (`host`, `decode`).
 
+mod catalog;
+mod clients;
+mod code;
+mod curl;
+mod decode;
+mod found;
+mod glob;
+mod host;
+mod httpie;
+mod interpreter;
+mod lexer;
+mod literals;
+mod local;
+mod openssl;
+mod options;
+mod programs;
+mod relay;
+mod search;
+mod sockets;
+mod sql;
+mod tools;
+mod url;
+mod wget;
+
+use self::found::Found;
 use super::{Budget, Command, Requests};
 
-/// What a command asks for.
+/// What a command asks for. A name that is known decides how its arguments are read; of an unknown program, whole URLs and
+/// whole host names count. `scripts` also has the sources that a search tool is told to ask (`theHarvester -b crtsh`).
 #[must_use]
 pub fn of(command: &Command<'_>, budget: &mut Budget) -> Requests {
-    let _ = (command, budget);
-    Requests::default()
+    let bytes: usize = command.args.iter().map(|word| word.bytes().len() + 1).sum();
+    if !budget.pay(bytes + command.stdin.as_deref().map_or(0, <[u8]>::len)) {
+        return Requests::default();
+    }
+    let mut found = Found::new(budget);
+    programs::read(command, &mut found);
+    programs::redirections(command, &mut found);
+    found.finish()
 }

@@ -1,0 +1,163 @@
+//! Whether it can matter what an exec really does: decides in a few lookups, without allocating, whether its commands
+//! have to be taken apart.
+//!
+//! Owns the decision; never takes anything apart. It may say yes too often, never no wrongly: a rule about acts can only
+//! match when one of the names of the exec is a watched program or one that runs others, or when the rule asks for no
+//! program and everything that it asks of the exec itself holds.
+
+use std::collections::HashSet;
+
+use regex::bytes::RegexSet;
+
+use super::act_match::patterns;
+use super::error::EngineError;
+use crate::acts::effective;
+
+/// Longest name that is looked up. File systems have no longer ones; for what a record claims, the answer is yes.
+const LONGEST: usize = 256;
+/// How many endings a name may have (`python3.11.exe`) before the answer is yes.
+const ENDINGS: usize = 8;
+
+/// The programs that rules ask for.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    watched: HashSet<Box<[u8]>>,
+    /// Forms of names; none when no rule has such.
+    forms: Option<RegexSet>,
+    /// No rule is about acts.
+    is_shut: bool,
+}
+
+impl Gate {
+    /// No rule is about acts.
+    pub(super) fn shut() -> Self {
+        Self {
+            is_shut: true,
+            ..Self::default()
+        }
+    }
+
+    /// `programs` are the names that rules about acts ask for, `forms` the patterns of names.
+    pub(super) fn new<'t>(
+        programs: impl IntoIterator<Item = &'t str>,
+        forms: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, EngineError> {
+        let mut forms = forms.into_iter().peekable();
+        let has_forms = forms.peek().is_some();
+        Ok(Self {
+            watched: programs
+                .into_iter()
+                .map(|name| name.to_ascii_lowercase().into_bytes().into_boxed_slice())
+                .collect(),
+            forms: has_forms.then(|| patterns(forms)).transpose()?,
+            is_shut: false,
+        })
+    }
+
+    /// Whether any rule is about acts.
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut
+    }
+
+    /// Whether a program of this name can matter.
+    pub(super) fn lets_in(&self, name: &[u8]) -> bool {
+        if self.is_shut {
+            return false;
+        }
+        // A login shell's own name begins with `-`.
+        let name = name.strip_prefix(b"-").unwrap_or(name);
+        let mut buffer = [0; LONGEST];
+        let Some(lower) = buffer.get_mut(..name.len()) else {
+            return true;
+        };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let mut name: &[u8] = lower;
+        for _ in 0..ENDINGS {
+            if self.watched.contains(name) || effective::is_runner(name) {
+                return true;
+            }
+            if self.forms.as_ref().is_some_and(|forms| forms.is_match(name)) {
+                return true;
+            }
+            match without_ending(name) {
+                Some(shorter) => name = shorter,
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// The name without its last ending: what follows the last separator, or else the digits at the end.
+fn without_ending(name: &[u8]) -> Option<&[u8]> {
+    let is_separator = |byte: &u8| b".-_ ".contains(byte);
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let shorter = match name.iter().rposition(is_separator) {
+        // `curl-8` and `curl.exe` lose all of it, `python3` the digit only.
+        Some(at) => &name[..at],
+        None => &name[..name.len() - digits],
+    };
+    (!shorter.is_empty() && shorter.len() < name.len()).then_some(shorter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gate;
+
+    #[test]
+    fn a_watched_program_is_let_in_whatever_version_or_ending_its_name_has() {
+        let gate = Gate::new(
+            ["python", "testssl", "sslscan", "gnutls-cli", "theHarvester"],
+            ["*-crtsh"],
+        )
+        .unwrap();
+        for name in [
+            "python",
+            "python3",
+            "python3.11",
+            "PYTHON.EXE",
+            "python3.11.exe",
+            "testssl.sh",
+            "sslscan-static",
+            "gnutls-cli",
+            "gnutls-cli-3.7",
+            "-python",
+            "theHarvester.py",
+            "THEHARVESTER",
+            "sslscan2.0-1_beta.static",
+            "my-crtsh",
+            "MY-CRTSH.py",
+        ] {
+            assert!(gate.lets_in(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "ls",
+            "",
+            "cc1",
+            "git",
+            "gnutls",
+            "xpython",
+            "testsslx",
+            "3",
+            ".",
+            "--",
+            "cc1plus-13",
+        ] {
+            assert!(!gate.lets_in(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_file_is_let_in() {
+        let gate = Gate::new(["python"], []).unwrap();
+        assert!(gate.lets_in(&[b'x'; 257]));
+        assert!(gate.lets_in(b"x.1.2.3.4.5.6.7.8.9"));
+    }
+
+    #[test]
+    fn without_rules_about_acts_nothing_is() {
+        let gate = Gate::shut();
+        assert!(!gate.lets_in(b"python") && !gate.lets_in(&[b'x'; 1000]));
+    }
+}
