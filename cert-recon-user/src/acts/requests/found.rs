@@ -129,12 +129,15 @@ impl<'b> Found<'b> {
         let Some(host) = host::normal(url.host) else {
             return false;
         };
-        search::path(url.path, self);
-        search::query(url.query, self);
-        if url.fragment.contains(&b'=') {
-            search::query(url.fragment, self);
-        }
         let inner = relay::inner(&host, url);
+        // A relay is asked about nothing but the URL inside.
+        if inner.is_empty() {
+            search::path(url.path, self);
+            search::query(url.query, self);
+            if url.fragment.contains(&b'=') {
+                search::query(url.fragment, self);
+            }
+        }
         self.push_host(host);
         if !inner.is_empty() && self.budget.enter() {
             for text in inner {

@@ -95,6 +95,14 @@ pub(super) fn read(interpreter: &Interpreter, command: &Command<'_>, found: &mut
     while let Some(item) = walk.next() {
         match item {
             Item::Option(name, Some(value)) if is(interpreter.code, name) => {
+                // node -pe CODE
+                let value = match (name, value) {
+                    (b"p", b"e") => match walk.next() {
+                        Some(Item::Operand(code)) => code,
+                        _ => break,
+                    },
+                    _ => value,
+                };
                 has_code = true;
                 found.code(value);
                 if interpreter.ends {
