@@ -246,15 +246,14 @@ pub(super) fn powershell(command: &Command<'_>, found: &mut Found<'_>) {
                 }
             }
             Some(Kind::File) => {
-                if attached.as_deref().or_else(|| words.next()) != Some(b"-") {
+                let script = attached.as_deref().or_else(|| words.next());
+                if script != Some(b"-") {
                     code::arguments(&rest(words), found);
                     return;
                 }
             }
-            Some(Kind::Value) => {
-                if attached.is_none() {
-                    words.next();
-                }
+            Some(Kind::Value) if attached.is_none() => {
+                words.next();
             }
             Some(Kind::Help) => found.manner(Manner::Help),
             // PowerShell on Linux prints its version; the Windows one takes the one to be like.
@@ -269,7 +268,7 @@ pub(super) fn powershell(command: &Command<'_>, found: &mut Found<'_>) {
                     words.next();
                 }
             }
-            None => {}
+            Some(Kind::Value) | None => {}
         }
     }
     if !has_code && let Some(stdin) = command.stdin.as_deref() {

@@ -370,11 +370,9 @@ impl Reader<'_> {
 
     /// `chr(99)`, `String.fromCharCode(99, 114)`, `b64decode('...')`; none for every other call.
     fn call(&mut self, name: &[u8], budget: &mut Budget) -> Option<Vec<u8>> {
-        if !self.sign(1, b'(') && !(self.sign(1, b'.') && matches!(self.token(2), Some(Token::Name(_)))) {
-            // Perl and Ruby need no brackets: decode_base64 '...'.
-            if !matches!(self.token(1), Some(Token::Text(..))) {
-                return None;
-            }
+        // Perl and Ruby need no brackets: decode_base64 '...'.
+        if !self.sign(1, b'(') && !matches!(self.token(1), Some(Token::Text(..))) {
+            return None;
         }
         let argument = 1 + usize::from(self.sign(1, b'('));
         match name {
