@@ -137,7 +137,7 @@ fn redirections_are_no_words_and_here_texts_are_input() {
             "cat <<EOF | sh\ncurl crt.sh\nEOF",
             &["cat <<<curl crt.sh\\n", "sh <<<curl crt.sh\\n"],
         ),
-        ("sh <<EOF\n$(curl a)\nEOF", &["sh", "curl a"]),
+        ("sh <<EOF\n$(curl a)\nEOF", &["curl a", "sh"]),
         ("diff <(curl a) <(curl b)", &["diff ␀ ␀", "curl a", "curl b"]),
         ("tee >(curl a)", &["tee ␀", "curl a"]),
         (
@@ -146,7 +146,7 @@ fn redirections_are_no_words_and_here_texts_are_input() {
         ),
         (
             "bash < <(echo curl crt.sh)",
-            &["bash <<<curl crt.sh\\n", "echo curl crt.sh"],
+            &["echo curl crt.sh", "bash <<<curl crt.sh\\n"],
         ),
         ("{ a; b; } <<< x", &["a <<<x\\n", "b <<<x\\n"]),
         ("echo a > f | cat", &["echo a", "cat"]),
@@ -197,7 +197,7 @@ fn known_variables_are_expanded() {
         ("{curl,https://crt.sh}", &["curl https://crt.sh"]),
         ("IFS=,; x=curl,crt.sh; $x", &["curl crt.sh"]),
         ("echo ${IFS%??}a", &["echo a"]),
-        ("unset x; curl a${x}b", &["curl ab"]),
+        ("unset x; curl a${x}b", &["unset x", "curl ab"]),
         ("x=crt.sh; (x=foo); curl $x", &["curl crt.sh"]),
         ("x=crt.sh; y=x; curl ${!y}", &["curl crt.sh"]),
         ("a=(crt sh); curl ${a[0]}.${a[1]} ${#a[@]}", &["curl crt.sh 2"]),
@@ -237,7 +237,7 @@ fn parameter_operations_are_done() {
         ("x=; curl ${x:-crt.sh} ${x-foo}", &["curl crt.sh"]),
         ("curl ${x:=crt.sh} $x", &["curl crt.sh crt.sh"]),
         ("x=1; curl ${x:+crt.sh} ${x:-foo}", &["curl crt.sh 1"]),
-        ("unset x; curl a${x:+crt.sh}", &["curl a"]),
+        ("unset x; curl a${x:+crt.sh}", &["unset x", "curl a"]),
         ("curl ${HOME:-crt.sh}", &["curl ␀"]),
         ("${x:-curl https://crt.sh}", &["curl https://crt.sh"]),
         ("echo \"${x:-a b}\" ${x:-\"c d\"}", &["echo [a b] [c d]"]),
@@ -515,7 +515,7 @@ fn bad_syntax_loses_no_command() {
         ("echo `a; b", &["echo ␀", "a", "b"]),
         ("{ if a; then b; }; c", &["a", "b", "c"]),
         ("(if a; then b); c", &["a", "b", "c"]),
-        ("for; do a; done", &["a"]),
+        ("for; do a; done", &["a", "a"]),
         ("case; a", &["a"]),
         ("| a || && b", &["a", "b"]),
         ("a > ; b", &["a", "b"]),
@@ -526,7 +526,6 @@ fn bad_syntax_loses_no_command() {
         ("function; a", &["a"]),
         ("a ( b ) c", &["a", "b", "c"]),
         ("a & & b", &["a", "b"]),
-        ("\r\na\r\n", &["a"]),
     ]);
 }
 
