@@ -120,6 +120,9 @@ fn bad_syntax() -> impl Strategy<Value = String> {
     proptest::collection::vec(proptest::sample::select(tokens.to_vec()), 0..20).prop_map(|tokens| tokens.concat())
 }
 
+/// A way to quote a word.
+type Quote = fn(&[u8]) -> Vec<u8>;
+
 /// As a careful script quotes it.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let mut text = b"'".to_vec();
@@ -185,7 +188,7 @@ proptest! {
     fn quoted_words_come_back(words in words()) {
         // A first word that is a name is a command whatever its bytes are.
         let expected = [vec![b"x".to_vec()], words.clone()].concat();
-        let ways: [fn(&[u8]) -> Vec<u8>; 3] = [quoted, ansi_quoted, backslashed];
+        let ways: [Quote; 3] = [quoted, ansi_quoted, backslashed];
         for quote in ways {
             let mut text = b"x".to_vec();
             for word in &words {
