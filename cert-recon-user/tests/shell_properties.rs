@@ -296,6 +296,16 @@ fn long_texts_of_many_parts_end_at_a_limit() {
 }
 
 #[test]
+fn padding_does_not_use_up_what_the_first_commands_need() {
+    for part in ["a;", "a\n", "a|", "x=1;", "$(a);", "`a`;"] {
+        let text = format!("curl https://crt.sh;{}", long(part));
+        let found = parse(text.as_bytes(), &[b"sh"], &mut Budget::new(text.len()));
+        let first = found.first().map(|simple| simple.words.join(&b' '));
+        assert_eq!(first, Some(b"curl https://crt.sh".to_vec()), "{part}");
+    }
+}
+
+#[test]
 fn doubling_ends_at_a_limit_that_is_said() {
     let doubling = [
         format!("a=xxxxxxxx;{}echo $a", "a=$a$a;".repeat(64)),
