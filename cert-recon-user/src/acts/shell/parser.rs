@@ -137,7 +137,7 @@ impl Parser<'_, '_> {
     }
 
     /// Pays for one more node. False when there are too many.
-    fn node(&mut self) -> bool {
+    pub(super) fn node(&mut self) -> bool {
         self.nodes += 1;
         if self.nodes > NODES {
             self.budget.note(Limit::Commands);
