@@ -213,8 +213,8 @@ impl Engine {
             return false;
         }
         let mut names = subject.file_names.iter().chain(subject.known_as);
-        names.any(|name| self.gate.lets_in(name))
-            || self.gate.lets_in(understand::own_name(subject))
+        names.any(|name| self.gate.lets_in(name, subject.command_line))
+            || self.gate.lets_in(understand::own_name(subject), subject.command_line)
             || self.open_rules.iter().any(|all| self.all_hold(all, scratch))
     }
 
