@@ -394,14 +394,11 @@ impl Engine {
     }
 }
 
-/// What the acts that matched ask about; when none did, what all of them do.
+/// What the acts that matched ask about.
 fn name_targets(acts: &[Act<'_>], matched: &[usize], verdict: &mut Verdict) {
     let mut known = HashSet::new();
-    let chosen = acts
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| matched.is_empty() || matched.binary_search(number).is_ok());
-    for target in chosen.flat_map(|(_, act)| &act.requests.targets) {
+    let chosen = matched.iter().filter_map(|number| acts.get(*number));
+    for target in chosen.flat_map(|act| &act.requests.targets) {
         let Some(target) = known_end(target) else { continue };
         if known.insert(target) {
             verdict.targets.push(target.to_owned());

@@ -101,7 +101,7 @@ impl Matcher {
                     Operator::HasAny => is_whole_term(text, start, end),
                     Operator::InCi => is_whole_text(text, start, end),
                     // Searched elsewhere; the atoms of this automaton have one of the two.
-                    Operator::Matches | Operator::InDomain | Operator::Glob | Operator::Present => false,
+                    Operator::In | Operator::Matches | Operator::InDomain | Operator::Glob | Operator::Present => false,
                 };
                 report(Found {
                     atom: needle.atom,
