@@ -63,7 +63,7 @@ const TYPICAL: &[(&[&[u8]], &[u8])] = &[
         b"/usr/lib/gcc/x86_64-linux-gnu/12/cc1\0-quiet\0-o\0/tmp/a.s\0tls.c\0",
     ),
     (&[b"x86_64-linux-gnu-gcc-12", b"collect2", b"ld"], b"ld\0-o\0openssl\0"),
-    (&[b"sed"], b"sed\0-e\0s/crt.sh/x/\0"),
+    (&[b"sed"], b"sed\0-e\0s/crt/x/\0"),
 ];
 
 /// Clean, and each gets further than the one before: no hit, near hits, conditions that hold but no rule that matches.

@@ -91,6 +91,24 @@ fn the_example_in_the_documentation_of_the_format_is_valid_and_its_samples_hold(
 }
 
 #[test]
+fn the_examples_in_the_documentation_for_users_are_valid_and_their_samples_hold() {
+    let mut packs: Vec<Pack> = BUILTIN_PACKS.iter().map(|builtin| builtin.parse().unwrap()).collect();
+    let document = include_str!("../../docs/rules.md");
+    for example in document.split("```toml\n").skip(1) {
+        let (text, _) = example.split_once("```").unwrap();
+        packs.push(Pack::parse("docs/rules.md", text).unwrap());
+    }
+    assert_eq!(packs.len(), BUILTIN_PACKS.len() + 2);
+    assert_eq!(check_samples(&Engine::new(&packs).unwrap(), &packs), []);
+    for field in Field::ALL {
+        assert!(document.contains(&format!("| `{field}` |")), "{field}");
+    }
+    for operator in Operator::ALL {
+        assert!(document.contains(&format!("| `{operator}` |")), "{operator}");
+    }
+}
+
+#[test]
 fn errors_name_file_line_fault_and_remedy() {
     #[rustfmt::skip]
     let table = [
@@ -130,8 +148,8 @@ fn errors_name_file_line_fault_and_remedy() {
         ("\"scan host\"", "\"a\\u0000b\"", "6: the term \"a\\0b\" holds a NUL, which no argument can; write a space for the gap between two arguments"),
         ("\"@scanners\"", "\"@scaners\"", "17: there is no list `scaners` in [lists] of this file; did you mean `scanners`?"),
         ("\"@scanners\"", "\"scanners\"", "17: the term \"scanners\" stands alone; write an array of terms, or \"@name\" for a list"),
-        ("in_ci = [\"sh\"]", "in_ci = [\"sh\"], has_any = [\"sh\"]", "18: a condition needs exactly one of: has_any, in_ci, matches, in_domain, glob, present"),
-        (", in_ci = [\"sh\"]", "", "18: a condition needs exactly one of: has_any, in_ci, matches, in_domain, glob, present"),
+        ("in_ci = [\"sh\"]", "in_ci = [\"sh\"], has_any = [\"sh\"]", "18: a condition needs exactly one of: has_any, in_ci, in, matches, in_domain, glob, present"),
+        (", in_ci = [\"sh\"]", "", "18: a condition needs exactly one of: has_any, in_ci, in, matches, in_domain, glob, present"),
         ("scanners =", "\"my list\" =", "6: the list name \"my list\" may hold only ASCII letters, digits, `-`, `_` and `.`, and must begin with a letter or digit"),
         // Fields and operators.
         ("\"FileName\", in_ci", "\"Host\", in_ci", "18: `Host` cannot be compared by `in_ci`; it may have: in_domain, present"),
@@ -146,7 +164,7 @@ fn errors_name_file_line_fault_and_remedy() {
         ("in_ci = [\"sh\"]", "in_ci = [\"@scanners\", \"@scaners\"]", "18: there is no list `scaners` in [lists] of this file; did you mean `scanners`?"),
         ("version = 3", "version = 3\njudges = [\"site\"]", "3: a pack cannot judge itself: its own rules say how sure they are"),
         ("version = 3", "version = 3\njudges = [\"my site\"]", "3: the pack name \"my site\" may hold only ASCII letters, digits, `-`, `_` and `.`, and must begin with a letter or digit"),
-        ("category = \"CertEnumTool\"\n", "category = \"CertEnumTool\"\nnone = [{ field = \"FileName\" }]\n", "11: a condition needs exactly one of: has_any, in_ci, matches, in_domain, glob, present"),
+        ("category = \"CertEnumTool\"\n", "category = \"CertEnumTool\"\nnone = [{ field = \"FileName\" }]\n", "11: a condition needs exactly one of: has_any, in_ci, in, matches, in_domain, glob, present"),
         ("[[rule]]", "[[case]]\ncategory = \"A\"\nall = [{ field = \"Program\", in_ci = [\"a\"] }]\n[[case]]\ncategory = \"B\"\n[[rule]]", "8: a [[case]] row cannot ask what a command does, because an exec may run several; give the rules a `category`"),
         // Samples.
         ("argv = [\"/bin/sh\"", "truncated = 1, argv = [\"/bin/sh\"", "20: `truncated` must be true or false, found integer"),

@@ -2,13 +2,16 @@
 
 mod check;
 mod doctor;
+mod rule_files;
+mod rules;
 mod watch;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::rules::{BUILTIN_PACKS, Confidence, Engine, Pack};
+use self::rule_files::Loaded;
+use crate::rules::{BUILTIN_PACKS, Confidence, DEFAULT_PACKS, Engine, Pack};
 use crate::watch::canary;
 
 /// Exit status of every command.
@@ -48,6 +51,9 @@ enum Command {
     Watch(watch::Args),
     /// Judge one command line and say why.
     Check(check::Args),
+    /// What the rules are, whether they hold, and how other systems write them.
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Say what this host offers, what is missing, what that costs and how to mend it.
     Doctor,
 }
@@ -65,8 +71,11 @@ enum Format {
 #[derive(Debug, clap::Args)]
 struct RuleArgs {
     /// Rule packs to use, separated by commas.
-    #[arg(long, value_name = "PACK,...", value_delimiter = ',', default_value = "kql", value_parser = known_pack)]
+    #[arg(long, value_name = "PACK,...", value_delimiter = ',', default_values = DEFAULT_PACKS, value_parser = known_pack)]
     rules: Vec<String>,
+    /// Where rule files of this host are; each `*.toml` in it is one more pack.
+    #[arg(long, value_name = "DIR", default_value = rule_files::DIRECTORY, hide_default_value = true)]
+    rules_dir: PathBuf,
 }
 
 fn known_pack(name: &str) -> Result<String, String> {
@@ -83,12 +92,31 @@ fn known_pack(name: &str) -> Result<String, String> {
 
 impl RuleArgs {
     fn engine(&self) -> anyhow::Result<Engine> {
-        let packs: Vec<Pack> = BUILTIN_PACKS
+        let packs: Vec<Pack> = self.packs()?.into_iter().map(|loaded| loaded.pack).collect();
+        Ok(Engine::new(&packs)?)
+    }
+
+    /// The packs asked for, then those of this host.
+    fn packs(&self) -> anyhow::Result<Vec<Loaded>> {
+        let mut packs = Vec::new();
+        for builtin in BUILTIN_PACKS
             .iter()
             .filter(|pack| self.rules.iter().any(|name| name == pack.name))
-            .map(|pack| pack.parse())
-            .collect::<Result<_, _>>()?;
-        Ok(Engine::new(&packs)?)
+        {
+            packs.push(Loaded {
+                pack: builtin.parse()?,
+                origin: "built in".to_owned(),
+            });
+        }
+        for mut loaded in rule_files::read(&self.rules_dir)? {
+            // A pack of this program that is not switched on is no reason to refuse what adds to it.
+            loaded
+                .pack
+                .extend
+                .retain(|name, _| self.rules.contains(name) || BUILTIN_PACKS.iter().all(|pack| pack.name != name));
+            packs.push(loaded);
+        }
+        Ok(packs)
     }
 }
 
@@ -135,6 +163,7 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Watch(args) => watch::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Rules(command) => rules::run(&command),
         Command::Doctor => doctor::run(),
     };
     match result {

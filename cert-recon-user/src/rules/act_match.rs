@@ -38,6 +38,7 @@ pub(super) struct ActMatcher {
 #[derive(Debug, Default)]
 struct FieldMatcher {
     whole: HashMap<Box<[u8]>, usize>,
+    exact: HashMap<Box<[u8]>, usize>,
     domains: HashMap<Box<[u8]>, usize>,
     patterns: RegexSet,
     pattern_atoms: Vec<usize>,
@@ -142,6 +143,7 @@ impl FieldMatcher {
             let key = || atom.term.to_ascii_lowercase().into_bytes().into_boxed_slice();
             match atom.operator {
                 Operator::InCi => drop(made.whole.insert(key(), atom.number)),
+                Operator::In => drop(made.exact.insert(atom.term.as_bytes().into(), atom.number)),
                 Operator::InDomain => drop(made.domains.insert(key(), atom.number)),
                 Operator::Present => made.present = Some(atom.number),
                 Operator::Glob => {
@@ -160,6 +162,7 @@ impl FieldMatcher {
 
     fn is_empty(&self) -> bool {
         self.whole.is_empty()
+            && self.exact.is_empty()
             && self.domains.is_empty()
             && self.pattern_atoms.is_empty()
             && self.terms.is_none()
@@ -174,6 +177,9 @@ impl FieldMatcher {
             && text.len() <= MAX_TERM_BYTES
             && let Some(atom) = self.whole.get(text.to_ascii_lowercase().as_slice())
         {
+            report(*atom, 0, text.len());
+        }
+        if let Some(atom) = self.exact.get(text) {
             report(*atom, 0, text.len());
         }
         if !self.domains.is_empty() {

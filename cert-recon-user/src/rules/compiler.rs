@@ -207,7 +207,7 @@ impl<'p> Compiler<'p> {
         let Self { known_atoms, atoms, .. } = self;
         // The case of an expression's letters can be part of its meaning.
         let key = match operator {
-            Operator::Matches => term.to_owned(),
+            Operator::Matches | Operator::In => term.to_owned(),
             _ => term.to_ascii_lowercase(),
         };
         *known_atoms.entry((field, operator, key)).or_insert_with(|| {

@@ -213,8 +213,8 @@ impl Engine {
             return false;
         }
         let mut names = subject.file_names.iter().chain(subject.known_as);
-        names.any(|name| self.gate.lets_in(name))
-            || self.gate.lets_in(understand::own_name(subject))
+        names.any(|name| self.gate.lets_in(name, subject.command_line))
+            || self.gate.lets_in(understand::own_name(subject), subject.command_line)
             || self.open_rules.iter().any(|all| self.all_hold(all, scratch))
     }
 
@@ -394,14 +394,11 @@ impl Engine {
     }
 }
 
-/// What the acts that matched ask about; when none did, what all of them do.
+/// What the acts that matched ask about.
 fn name_targets(acts: &[Act<'_>], matched: &[usize], verdict: &mut Verdict) {
     let mut known = HashSet::new();
-    let chosen = acts
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| matched.is_empty() || matched.binary_search(number).is_ok());
-    for target in chosen.flat_map(|(_, act)| &act.requests.targets) {
+    let chosen = matched.iter().filter_map(|number| acts.get(*number));
+    for target in chosen.flat_map(|act| &act.requests.targets) {
         let Some(target) = known_end(target) else { continue };
         if known.insert(target) {
             verdict.targets.push(target.to_owned());

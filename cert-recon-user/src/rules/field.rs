@@ -105,7 +105,8 @@ impl Field {
             }
             Self::KnownAs => &[Operator::InCi],
             Self::ArgumentsTruncated | Self::WorkCutShort => &[Operator::Present],
-            Self::Program | Self::Argument => &[Operator::InCi, Operator::Glob],
+            Self::Program => &[Operator::InCi, Operator::Glob],
+            Self::Argument => &[Operator::InCi, Operator::In, Operator::Glob],
             Self::Script => &[Operator::InCi, Operator::Glob, Operator::Present],
             Self::Host | Self::Target => &[Operator::InDomain, Operator::Present],
             Self::Code => &[Operator::HasAny, Operator::Present],
@@ -137,6 +138,8 @@ pub enum Operator {
     HasAny,
     /// Kusto's `in~` (and `=~` for one term): the whole text is one of the terms, without case.
     InCi,
+    /// Kusto's `in`: the whole text is one of the terms, letter by letter.
+    In,
     /// One of the regular expressions matches somewhere in the text.
     Matches,
     /// The host is one of the domains or below one.
@@ -149,9 +152,10 @@ pub enum Operator {
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::HasAny,
         Self::InCi,
+        Self::In,
         Self::Matches,
         Self::InDomain,
         Self::Glob,
@@ -164,6 +168,7 @@ impl Operator {
         match self {
             Self::HasAny => "has_any",
             Self::InCi => "in_ci",
+            Self::In => "in",
             Self::Matches => "matches",
             Self::InDomain => "in_domain",
             Self::Glob => "glob",
@@ -187,7 +192,7 @@ impl Operator {
                     values.join(", ")
                 )
             }),
-            Self::HasAny | Self::Glob | Self::Present => None,
+            Self::HasAny | Self::In | Self::Glob | Self::Present => None,
         }
     }
 }

@@ -59,8 +59,8 @@ impl Gate {
         self.is_shut
     }
 
-    /// Whether a program of this name can matter.
-    pub(super) fn lets_in(&self, name: &[u8]) -> bool {
+    /// Whether a program of this name, run with this command line, can matter.
+    pub(super) fn lets_in(&self, name: &[u8], line: &[u8]) -> bool {
         if self.is_shut {
             return false;
         }
@@ -74,7 +74,7 @@ impl Gate {
         lower.make_ascii_lowercase();
         let mut name: &[u8] = lower;
         for _ in 0..ENDINGS {
-            if self.watched.contains(name) || effective::is_runner(name) {
+            if self.watched.contains(name) || (effective::is_runner(name) && runs_something(name, line)) {
                 return true;
             }
             if self.forms.as_ref().is_some_and(|forms| forms.is_match(name)) {
@@ -87,6 +87,16 @@ impl Gate {
         }
         true
     }
+}
+
+/// Words without which git runs nothing that its arguments name. It is run far too often to be taken apart each time.
+const GIT_RUNS: &[&[u8]] = &[b"alias.", b"bisect", b"submodule", b"rebase"];
+
+fn runs_something(name: &[u8], line: &[u8]) -> bool {
+    name != b"git"
+        || GIT_RUNS
+            .iter()
+            .any(|word| line.windows(word.len()).any(|window| window == *word))
 }
 
 /// The name without its last ending: what follows the last separator, or else the digits at the end.
@@ -129,7 +139,7 @@ mod tests {
             "my-crtsh",
             "MY-CRTSH.py",
         ] {
-            assert!(gate.lets_in(name.as_bytes()), "{name}");
+            assert!(gate.lets_in(name.as_bytes(), b""), "{name}");
         }
         for name in [
             "ls",
@@ -144,20 +154,28 @@ mod tests {
             "--",
             "cc1plus-13",
         ] {
-            assert!(!gate.lets_in(name.as_bytes()), "{name}");
+            assert!(!gate.lets_in(name.as_bytes(), b""), "{name}");
         }
     }
 
     #[test]
     fn what_is_no_name_of_a_file_is_let_in() {
         let gate = Gate::new(["python"], []).unwrap();
-        assert!(gate.lets_in(&[b'x'; 257]));
-        assert!(gate.lets_in(b"x.1.2.3.4.5.6.7.8.9"));
+        assert!(gate.lets_in(&[b'x'; 257], b""));
+        assert!(gate.lets_in(b"x.1.2.3.4.5.6.7.8.9", b""));
+    }
+
+    #[test]
+    fn git_is_let_in_when_it_may_run_something_only() {
+        let gate = Gate::new(["python"], []).unwrap();
+        assert!(!gate.lets_in(b"git", b"git\0status\0"));
+        assert!(gate.lets_in(b"git", b"git\0-c\0alias.x=!curl https://crt.sh/\0x\0"));
+        assert!(gate.lets_in(b"git", b"git\0bisect\0run\0x\0"));
     }
 
     #[test]
     fn without_rules_about_acts_nothing_is() {
         let gate = Gate::shut();
-        assert!(!gate.lets_in(b"python") && !gate.lets_in(&[b'x'; 1000]));
+        assert!(!gate.lets_in(b"python", b"") && !gate.lets_in(&[b'x'; 1000], b""));
     }
 }

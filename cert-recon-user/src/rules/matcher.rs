@@ -6,10 +6,13 @@
 //! The automaton is searched for all overlapping occurrences, so the pass is linear in the text: each byte is one step,
 //! plus a bounded check per occurrence (terms have a greatest length, and only terms that end alike can end together).
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::field::Operator;
 use super::term::{is_whole_term, is_whole_text, spells};
+
+/// Terms of so many bytes together make a DFA of a few megabytes; more are searched in less memory and more time.
+const MOST_DFA_BYTES: usize = 32 << 10;
 
 /// A term of one field and the way it must occur.
 #[derive(Debug)]
@@ -74,7 +77,12 @@ impl Matcher {
             });
         }
         // Overlapping search needs the standard match kind, which is the builder's default.
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
+        // A DFA takes one step for each byte whatever the number of terms; lists of this size fit one easily.
+        let bytes: usize = patterns.iter().map(String::len).sum();
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind((bytes <= MOST_DFA_BYTES).then_some(AhoCorasickKind::DFA))
+            .build(&patterns)?;
         Ok(Self { automaton, needles })
     }
 
@@ -93,7 +101,7 @@ impl Matcher {
                     Operator::HasAny => is_whole_term(text, start, end),
                     Operator::InCi => is_whole_text(text, start, end),
                     // Searched elsewhere; the atoms of this automaton have one of the two.
-                    Operator::Matches | Operator::InDomain | Operator::Glob | Operator::Present => false,
+                    Operator::In | Operator::Matches | Operator::InDomain | Operator::Glob | Operator::Present => false,
                 };
                 report(Found {
                     atom: needle.atom,

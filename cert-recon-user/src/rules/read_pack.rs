@@ -35,7 +35,16 @@ const RULE_KEYS: &[&str] = &[
     "no_match",
 ];
 const CASE_KEYS: &[&str] = &["category", "technique_label", "all"];
-const PREDICATE_KEYS: &[&str] = &["field", "has_any", "in_ci", "matches", "in_domain", "glob", "present"];
+const PREDICATE_KEYS: &[&str] = &[
+    "field",
+    "has_any",
+    "in_ci",
+    "in",
+    "matches",
+    "in_domain",
+    "glob",
+    "present",
+];
 const MATCH_KEYS: &[&str] = &[
     "file_name",
     "command_line",
