@@ -31,13 +31,16 @@ pub(super) fn join<'a>(words: &[Word<'a>], budget: &mut Budget) -> Word<'a> {
     Word::owned(text)
 }
 
+/// What a word costs to copy, beside its bytes.
+const WORD: usize = 16;
+
 /// A copy of the words, paid for: nothing when there is not enough left.
 pub(super) fn copy<'a>(words: &[Word<'a>], budget: &mut Budget) -> Vec<Word<'a>> {
     let owned = words
         .iter()
         .map(|word| match &word.0 {
-            Cow::Borrowed(_) => 1,
-            Cow::Owned(bytes) => bytes.len() + 1,
+            Cow::Borrowed(_) => WORD,
+            Cow::Owned(bytes) => bytes.len() + WORD,
         })
         .sum();
     if budget.pay(owned) { words.to_vec() } else { Vec::new() }
