@@ -5,6 +5,7 @@
 
 pub mod acts;
 pub mod cli;
+pub mod document;
 pub mod enrich;
 pub mod event;
 pub mod finding;

@@ -13,7 +13,7 @@ use super::error::EngineError;
 use super::level::{Confidence, Severity};
 use super::matcher::{Atom, Found, Matcher};
 use super::pack::{Case, Field, Operator, Pack, Predicate, Terms, fault_of_term};
-use super::suggest::nearest;
+use crate::document::nearest;
 
 /// What is judged: one exec.
 #[derive(Debug, Clone, Copy)]

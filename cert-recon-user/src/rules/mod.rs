@@ -31,9 +31,7 @@ mod level;
 mod matcher;
 mod pack;
 mod samples;
-mod suggest;
 mod term;
-mod toml_reader;
 
 pub use self::builtin::{BUILTIN_PACKS, BuiltinPack};
 pub use self::engine::{Engine, Scratch, Subject, Verdict};

@@ -49,8 +49,11 @@ use std::fmt;
 
 use super::error::{PackError, PackProblem};
 use super::level::{Confidence, Severity};
-use super::suggest::nearest;
-use super::toml_reader::{Source, Table, Value};
+use crate::document::{self, Problem, is_name, nearest};
+
+type Source<'s> = document::Source<'s, PackProblem>;
+type Table<'t> = document::Table<'t, PackProblem>;
+type Value<'t> = document::Value<'t, PackProblem>;
 
 const PACK_KEYS: &[&str] = &["pack", "version", "description", "lists", "extend", "rule", "case"];
 const RULE_KEYS: &[&str] = &[
@@ -229,7 +232,7 @@ impl Pack {
     ///
     /// The first fault in the text, with its line: see [`PackProblem`].
     pub fn parse(file: &str, text: &str) -> Result<Self, PackError> {
-        let source = Source { file, text };
+        let source = Source::new(file, text);
         let document = source.parse()?;
         let top = Table::new(source, "a rule file", 0..0, document.get_ref(), PACK_KEYS)?;
 
@@ -270,7 +273,7 @@ fn read_lists(value: &Value<'_>) -> Result<Lists, PackError> {
     let mut lists = Lists::new();
     for (name, terms) in value.entries()? {
         if !is_name(name) {
-            return Err(terms.error(PackProblem::BadName {
+            return Err(terms.error(Problem::BadName {
                 what: "the list name",
                 name: name.to_owned(),
             }));
@@ -369,18 +372,7 @@ fn read_category(table: &Table<'_>) -> Result<Option<String>, PackError> {
 
 /// One of the named values of a fixed set.
 fn read_choice<T: Copy>(table: &Table<'_>, key: &'static str, choices: &[(&'static str, T)]) -> Result<T, PackError> {
-    let value = table.required(key)?;
-    let text = value.string()?;
-    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*choice);
-    }
-    let names = || choices.iter().map(|(name, _)| *name);
-    Err(value.error(PackProblem::UnknownValue {
-        key,
-        value: text.to_owned(),
-        suggestion: nearest(text, names()),
-        allowed: names().collect::<Vec<_>>().join(", "),
-    }))
+    table.required(key)?.choice(key, choices)
 }
 
 fn read_cases(top: &Table<'_>, lists: &Lists) -> Result<Vec<Case>, PackError> {
@@ -516,15 +508,8 @@ fn read_name(table: &Table<'_>, key: &'static str) -> Result<String, PackError> 
         return Ok(name.to_owned());
     }
     let what = if key == "pack" { "the pack name" } else { "the rule id" };
-    Err(table.required(key)?.error(PackProblem::BadName {
+    Err(table.required(key)?.error(Problem::BadName {
         what,
         name: name.to_owned(),
     }))
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
