@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod settings;
 mod watch;
 
 use std::{io::Write as _, process::ExitCode};
@@ -65,9 +66,13 @@ enum Format {
 #[derive(Debug, clap::Args)]
 struct RuleArgs {
     /// Rule packs to use, separated by commas.
-    #[arg(long, value_name = "PACK,...", value_delimiter = ',', default_value = "kql", value_parser = known_pack)]
-    rules: Vec<String>,
+    /// [default: kql]
+    #[arg(long, value_name = "PACK,...", value_delimiter = ',', value_parser = known_pack)]
+    rules: Option<Vec<String>>,
 }
+
+/// The packs that are used when nobody names any.
+const DEFAULT_PACKS: &[&str] = &["kql"];
 
 fn known_pack(name: &str) -> Result<String, String> {
     let known: Vec<&str> = BUILTIN_PACKS.iter().map(|pack| pack.name).collect();
@@ -82,14 +87,28 @@ fn known_pack(name: &str) -> Result<String, String> {
 }
 
 impl RuleArgs {
-    fn engine(&self) -> anyhow::Result<Engine> {
-        let packs: Vec<Pack> = BUILTIN_PACKS
-            .iter()
-            .filter(|pack| self.rules.iter().any(|name| name == pack.name))
-            .map(|pack| pack.parse())
-            .collect::<Result<_, _>>()?;
-        Ok(Engine::new(&packs)?)
+    /// The names of the packs: those of the command line, else those of the configuration, else the usual ones.
+    fn packs(&self, configured: Option<&[String]>) -> Vec<String> {
+        match self.rules.as_deref().or(configured) {
+            Some(names) => names.to_vec(),
+            None => DEFAULT_PACKS.iter().map(|&name| name.to_owned()).collect(),
+        }
     }
+
+    fn engine(&self) -> anyhow::Result<Engine> {
+        engine(&self.packs(None), &[])
+    }
+}
+
+/// The built-in packs of these names, and rule files of the user's, each its name and text.
+fn engine(names: &[String], files: &[(String, String)]) -> anyhow::Result<Engine> {
+    let builtin = BUILTIN_PACKS
+        .iter()
+        .filter(|pack| names.iter().any(|name| name == pack.name))
+        .map(|pack| pack.parse());
+    let own = files.iter().map(|(file, text)| Pack::parse(file, text));
+    let packs: Vec<Pack> = builtin.chain(own).collect::<Result<_, _>>()?;
+    Ok(Engine::new(&packs)?)
 }
 
 fn parse_confidence(text: &str) -> Result<Confidence, String> {

@@ -1,0 +1,204 @@
+//! `/etc/cert-recon/config.toml`: settings and suppressions that people keep.
+//!
+//! Owns the format of the file, what makes a file trustworthy, and reading both. What the settings do is the matter of those
+//! who use them; [`suppress`](crate::suppress) says what a suppression is.
+//!
+//! # Format
+//!
+//! ```toml
+//! min_confidence = "medium"         # low, medium, high
+//! rules = ["kql"]                   # the packs to use
+//! rules_dir = "/etc/cert-recon/rules.d"
+//!
+//! [watch]
+//! output = "/var/log/cert-recon.ndjson"
+//! ring_size = "16MiB"
+//! hash_limit = "256MiB"
+//! hash_rate = "200MiB"
+//! canary_interval = "60s"
+//! health_interval = "5m"
+//! fold_interval = "60s"             # "0" folds nothing
+//!
+//! [[suppress]]
+//! name = "cert-inventory"           # else "#1", "#2", ... by its place
+//! reason = "CI asks crt.sh about our own domains"
+//! owner = "platform team"
+//! expires = 2030-12-31              # works through that day, UTC; or a time: 2030-12-31T18:00:00Z
+//! account = "ci-runner"
+//! target = ["*.corp.example"]
+//! ```
+//!
+//! Every key may be absent. Unknown keys are errors. `docs/tuning.md` describes each.
+
+mod expiry;
+mod file;
+mod problem;
+mod suppressions;
+mod values;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use self::{
+    file::{FileError, MOST_FILE_BYTES, read, read_folder},
+    problem::{ConfigError, ConfigProblem},
+    suppressions::MOST_SUPPRESSIONS,
+    values::{fold_interval, interval, ring_size, size},
+};
+use crate::{
+    document,
+    rules::{BUILTIN_PACKS, Confidence},
+    suppress::Suppression,
+};
+
+/// The file that is read when no other is named and it exists.
+pub const DEFAULT_FILE: &str = "/etc/cert-recon/config.toml";
+/// The folder of rule files that is read when no other is named and it exists.
+pub const DEFAULT_RULES_DIR: &str = "/etc/cert-recon/rules.d";
+
+type Source<'s> = document::Source<'s, ConfigProblem>;
+type Table<'t> = document::Table<'t, ConfigProblem>;
+type Value<'t> = document::Value<'t, ConfigProblem>;
+
+const KEYS: &[&str] = &["min_confidence", "rules", "rules_dir", "watch", "suppress"];
+const WATCH_KEYS: &[&str] = &[
+    "output",
+    "ring_size",
+    "hash_limit",
+    "hash_rate",
+    "canary_interval",
+    "health_interval",
+    "fold_interval",
+];
+
+/// What a configuration says. Absent is what it does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Findings of at least this confidence.
+    pub min_confidence: Option<Confidence>,
+    /// Names of built-in rule packs.
+    pub rules: Option<Vec<String>>,
+    /// Folder of the user's rule files.
+    pub rules_dir: Option<PathBuf>,
+    /// Of `watch`.
+    pub watch: Watch,
+    /// In the order of the file.
+    pub suppressions: Vec<Suppression>,
+}
+
+/// Settings of `watch`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// A file that gets every record as JSON.
+    pub output: Option<PathBuf>,
+    /// Size of the ring buffer, bytes.
+    pub ring_size: Option<u32>,
+    /// Largest executable that is hashed, bytes.
+    pub hash_limit: Option<u64>,
+    /// Bytes hashed per second at most.
+    pub hash_rate: Option<u64>,
+    /// Time between two canaries.
+    pub canary_interval: Option<Duration>,
+    /// Time between two health records.
+    pub health_interval: Option<Duration>,
+    /// Time within which findings that are the same are folded; zero folds none.
+    pub fold_interval: Option<Duration>,
+}
+
+impl Config {
+    /// Reads a configuration. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// The first fault in the text, with its line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let source = Source::new(file, text);
+        let document = source.parse()?;
+        let top = Table::new(source, "the configuration", 0..0, document.get_ref(), KEYS)?;
+        let confidences = Confidence::ALL.map(|level| (level.as_str(), level));
+        let watch = top
+            .optional("watch")
+            .map(|watch| watch.table("[watch]", WATCH_KEYS).and_then(|table| read_watch(&table)))
+            .transpose()?
+            .unwrap_or_default();
+        Ok(Self {
+            min_confidence: top
+                .optional("min_confidence")
+                .map(|value| value.choice("min_confidence", &confidences))
+                .transpose()?,
+            rules: top.optional("rules").map(|value| read_packs(&value)).transpose()?,
+            rules_dir: read_path(&top, "rules_dir")?,
+            watch,
+            suppressions: suppressions::read(&top)?,
+        })
+    }
+
+    /// Reads the configuration in a file that only its owner can change: root, or the user of this process.
+    ///
+    /// # Errors
+    /// When the file can't be read, could be changed by others, or has a fault.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::parse(&path.display().to_string(), &read(path)?)?)
+    }
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What is in it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
+    Ok(Watch {
+        output: read_path(table, "output")?,
+        ring_size: read_value(table, "ring_size", ring_size)?,
+        hash_limit: read_value(table, "hash_limit", size)?,
+        hash_rate: read_value(table, "hash_rate", size)?,
+        canary_interval: read_value(table, "canary_interval", interval)?,
+        health_interval: read_value(table, "health_interval", interval)?,
+        fold_interval: read_value(table, "fold_interval", fold_interval)?,
+    })
+}
+
+fn read_packs(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
+    let known: Vec<_> = BUILTIN_PACKS.iter().map(|pack| (pack.name, pack.name)).collect();
+    value
+        .items()?
+        .iter()
+        .map(|item| item.choice("rules", &known).map(str::to_owned))
+        .collect()
+}
+
+/// An absolute path: which folder a service was started in is nobody's business.
+fn read_path(table: &Table<'_>, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(value) = table.optional(key) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(value.string()?);
+    if path.is_absolute() {
+        Ok(Some(path))
+    } else {
+        Err(value.error(ConfigProblem::BadValue {
+            key,
+            reason: "must be a path that begins with /".to_owned(),
+        }))
+    }
+}
+
+/// A value that is written as on the command line.
+fn read_value<T>(
+    table: &Table<'_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, ConfigError> {
+    let read = |value: Value<'_>| {
+        parse(value.string()?).map_err(|reason| value.error(ConfigProblem::BadValue { key, reason }))
+    };
+    table.optional(key).map(read).transpose()
+}
