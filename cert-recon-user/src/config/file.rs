@@ -178,3 +178,106 @@ fn check_folders(name: &str, folder: &Path) -> Result<(), FileError> {
 fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// A folder of its own, removed at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("cert-recon-config-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            set_mode(&path, 0o755);
+            Self(path)
+        }
+
+        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, bytes).unwrap();
+            set_mode(&path, 0o644);
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_only_its_owner_can_write_is_read() {
+        let folder = Folder::new("good");
+        let path = folder.file("c", b"text");
+        for mode in [0o600, 0o644, 0o400] {
+            set_mode(&path, mode);
+            assert_eq!(read(&path).unwrap(), "text");
+        }
+    }
+
+    #[test]
+    fn files_and_folders_that_others_can_write_to_are_refused_and_so_is_what_is_no_file() {
+        let folder = Folder::new("bad");
+        let path = folder.file("c", b"text");
+        for mode in [0o664, 0o646, 0o666] {
+            set_mode(&path, mode);
+            assert!(matches!(read(&path), Err(FileError::Unsafe { .. })), "{mode:o}");
+        }
+        set_mode(&path, 0o600);
+        symlink(&path, folder.0.join("link")).unwrap();
+        assert!(matches!(read(&folder.0.join("link")), Err(FileError::Link(_))));
+        assert!(matches!(read(Path::new("/dev/null")), Err(FileError::NotRegular(_))));
+        assert!(matches!(read(&folder.0), Err(FileError::NotRegular(_))));
+        assert!(read(&folder.0.join("none")).unwrap_err().is_not_found());
+        assert!(read(&folder.0.join("none/none")).unwrap_err().is_not_found());
+        assert!(matches!(read(Path::new("/")), Err(FileError::Io { .. })));
+
+        let inner = folder.0.join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("c"), "text").unwrap();
+        set_mode(&inner.join("c"), 0o600);
+        symlink(&inner, folder.0.join("way")).unwrap();
+        for (mode, good) in [(0o755, true), (0o775, false), (0o777, false), (0o1777, true)] {
+            set_mode(&inner, mode);
+            for way in ["inner/c", "way/c"] {
+                let result = read(&folder.0.join(way));
+                assert_eq!(result.is_ok(), good, "{mode:o} {way}: {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_text_and_not_endless() {
+        let folder = Folder::new("text");
+        let path = folder.file("c", b"a\nb\n\xff\n");
+        let error = read(&path).unwrap_err();
+        assert!(error.to_string().ends_with("/c:3: this line is not UTF-8"), "{error}");
+        let large = vec![b'a'; usize::try_from(MOST_FILE_BYTES).unwrap() + 1];
+        assert!(matches!(read(&folder.file("c", &large)), Err(FileError::TooLarge(_))));
+        assert!(read(&folder.file("c", &large[1..])).is_ok());
+    }
+
+    #[test]
+    fn of_a_folder_the_toml_files_are_read_in_the_order_of_their_names() {
+        let folder = Folder::new("folder");
+        for name in ["b.toml", "a.toml", ".c.toml", "d.toml~", "README"] {
+            folder.file(name, name.as_bytes());
+        }
+        let files = read_folder(&folder.0).unwrap();
+        let texts: Vec<_> = files.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["a.toml", "b.toml"]);
+        assert!(files[0].0.ends_with("/a.toml"));
+        set_mode(&folder.0.join("b.toml"), 0o666);
+        assert!(read_folder(&folder.0).is_err(), "all of them, or none");
+        assert!(read_folder(&folder.0.join("none")).unwrap_err().is_not_found());
+    }
+}

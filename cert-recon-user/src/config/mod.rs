@@ -202,3 +202,142 @@ fn read_value<T>(
     };
     table.optional(key).map(read).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_read_and_none_is_needed() {
+        let nothing = Config::parse("c", "").unwrap();
+        assert!(nothing.min_confidence.is_none() && nothing.rules.is_none() && nothing.rules_dir.is_none());
+        assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
+        let config = Config::parse(
+            "c",
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nring_size = '1MiB'\n\
+             hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
+        )
+        .unwrap();
+        assert_eq!(config.min_confidence, Some(Confidence::Medium));
+        assert_eq!(config.rules, Some(vec!["kql".to_owned()]));
+        assert_eq!(config.rules_dir, Some(PathBuf::from("/r")));
+        let watch = Watch {
+            output: Some(PathBuf::from("/o")),
+            ring_size: Some(1 << 20),
+            hash_limit: Some(2 << 20),
+            hash_rate: Some(3 << 20),
+            canary_interval: Some(Duration::from_secs(4)),
+            health_interval: Some(Duration::from_secs(300)),
+            fold_interval: Some(Duration::ZERO),
+        };
+        assert_eq!(config.watch, watch);
+    }
+
+    #[test]
+    fn a_fault_is_told_with_file_line_and_what_to_write_instead() {
+        let suppress = |rest: &str| format!("[[suppress]]\nreason = 'r'\naccount = 'a'\n{rest}");
+        for (text, expected) in [
+            ("a = ".to_owned(), "c:1: not valid TOML"),
+            (
+                "\nmin_confidance = 'low'".to_owned(),
+                "c:2: unknown key `min_confidance` in the configuration; did you mean `min_confidence`?",
+            ),
+            (
+                "[watch]\nfold = '1s'".to_owned(),
+                "c:2: unknown key `fold` in [watch]; it may have: output, ",
+            ),
+            (
+                "min_confidence = 'hihg'".to_owned(),
+                "c:1: `min_confidence` cannot be \"hihg\"; did you mean \"high\"?",
+            ),
+            (
+                "rules = ['kqll']".to_owned(),
+                "c:1: `rules` cannot be \"kqll\"; did you mean \"kql\"?",
+            ),
+            (
+                "rules = 'kql'".to_owned(),
+                "c:1: `rules` must be an array, found string",
+            ),
+            ("watch = 1".to_owned(), "c:1: `watch` must be a table"),
+            (
+                "[watch]\n\nring_size = '3MiB'".to_owned(),
+                "c:3: `ring_size`: the ring buffer's size must be a power of two",
+            ),
+            (
+                "[watch]\nring_size = 4096".to_owned(),
+                "c:2: `ring_size` must be a string, found integer",
+            ),
+            (
+                "[watch]\noutput = 'out'".to_owned(),
+                "c:2: `output`: must be a path that begins with /",
+            ),
+            (
+                "[watch]\nhealth_interval = '10ms'".to_owned(),
+                "c:2: `health_interval`: the shortest interval is 1s",
+            ),
+            (
+                "[[suppress]]\naccount = 'a'".to_owned(),
+                "c:1: a [[suppress]] needs the key `reason`",
+            ),
+            (
+                "[[suppress]]\naccount = 'a'\nreason = ' '".to_owned(),
+                "c:3: `reason` must not be empty",
+            ),
+            (
+                "[[suppress]]\nreason = 'r'".to_owned(),
+                "c:1: a [[suppress]] without a condition would hide every finding",
+            ),
+            (
+                suppress("acount = 'b'"),
+                "c:4: unknown key `acount` in a [[suppress]]; did you mean `account`?",
+            ),
+            (suppress("unit = []"), "c:4: `unit` is an empty array"),
+            (
+                suppress("unit = ['a', '**']"),
+                "c:4: `unit`: the pattern \"**\" matches everything",
+            ),
+            (
+                suppress("unit = ['a', 1]"),
+                "c:4: an item of `unit` must be a string, found integer",
+            ),
+            (
+                suppress("target = '10.*'"),
+                "c:4: `target`: the pattern \"10.*\" could also match a host name",
+            ),
+            (
+                suppress("name = 'a b'"),
+                "c:4: the name of a suppression \"a b\" may hold only",
+            ),
+            (suppress("name = '(removed)'"), "c:4: the name of a suppression"),
+            (suppress("owner = ''"), "c:4: `owner` must not be empty"),
+            (
+                suppress("expires = 'soon'"),
+                "c:4: `expires` must be a date (2030-12-31)",
+            ),
+            (
+                suppress("expires = 2030-12-31T18:00:00"),
+                "c:4: `expires` with a time of day needs an offset",
+            ),
+            (suppress("expires = 18:00:00"), "c:4: `expires` needs a date"),
+            (
+                suppress("name = 'x'\n") + &suppress("name = 'x'"),
+                "c:5: there is already a [[suppress]] with the name `x`",
+            ),
+        ] {
+            let error = Config::parse("c", &text).map(drop).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_suppressions_and_patterns() {
+        let entry = "[[suppress]]\nreason = 'r'\naccount = 'a'\n";
+        assert_eq!(
+            Config::parse("c", &entry.repeat(1000)).unwrap().suppressions.len(),
+            1000
+        );
+        assert!(Config::parse("c", &entry.repeat(1001)).is_err());
+        let patterns = "'a',".repeat(1001);
+        assert!(Config::parse("c", &format!("{entry}unit = [{patterns}]")).is_err());
+    }
+}

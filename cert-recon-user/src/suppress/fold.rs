@@ -150,3 +150,97 @@ fn key(report: &Report) -> Key {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suppress::fixture::{at, finding};
+
+    const LINE: &str = "curl https://crt.sh/?q=corp.example";
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_first_comes_at_once_and_the_others_as_one_at_the_end_of_the_interval() {
+        let mut folding = Folding::new(MINUTE);
+        assert!(folding.take(finding(100, 1, LINE)).is_some());
+        for second in 110..115 {
+            assert!(folding.take(finding(second, 1, LINE)).is_none());
+        }
+        assert!(folding.due(at(159)).is_empty());
+        let due = folding.due(at(160));
+        let [report] = due.as_slice() else {
+            panic!("one: {due:?}");
+        };
+        assert_eq!(report.time, at(110), "the first of those that were folded");
+        let since = at(100);
+        assert_eq!(report.tuning.folded, Some(Folded { count: 5, since }));
+        assert!(folding.take(finding(161, 1, LINE)).is_some(), "it starts again");
+        assert!(folding.due(at(300)).is_empty(), "nothing was folded");
+        assert!(folding.entries.is_empty() && folding.order.is_empty());
+        assert_eq!(folding.bytes, 0);
+    }
+
+    #[test]
+    fn only_what_is_the_same_is_folded() {
+        let mut folding = Folding::new(MINUTE);
+        let mut other_login = finding(1, 1, LINE);
+        other_login.login_uid = Some(7);
+        let mut other_power = finding(1, 1, LINE);
+        other_power.effective_uid = Some(0);
+        for report in [
+            finding(1, 1, LINE),
+            finding(1, 2, LINE),
+            other_login,
+            other_power,
+            // Whom these ask about is not known.
+            finding(1, 1, "curl https://crt.sh/?q=other.example"),
+            finding(1, 1, "sslscan corp.example"),
+        ] {
+            let again = report.clone();
+            assert!(folding.take(report).is_some());
+            assert!(folding.take(again).is_none());
+        }
+        assert_eq!(folding.drain().len(), 6);
+        assert_eq!(folding.bytes, 0);
+    }
+
+    #[test]
+    fn an_interval_of_zero_folds_nothing() {
+        let mut folding = Folding::new(Duration::ZERO);
+        for _ in 0..3 {
+            assert!(folding.take(finding(1, 1, LINE)).is_some());
+        }
+        assert!(folding.drain().is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded_in_findings_and_in_bytes_and_the_rest_is_reported() {
+        let mut folding = Folding::new(MINUTE);
+        for user in 0..u32::try_from(MOST_FINDINGS).unwrap() + 10 {
+            assert!(folding.take(finding(1, user, LINE)).is_some());
+        }
+        assert_eq!(folding.entries.len(), MOST_FINDINGS);
+        let beyond = u32::try_from(MOST_FINDINGS).unwrap() + 5;
+        assert!(folding.take(finding(2, beyond, LINE)).is_some(), "it is not remembered");
+        assert!(folding.take(finding(2, 0, LINE)).is_none(), "this is");
+
+        let mut folding = Folding::new(MINUTE);
+        let long = |mark: char| format!("{LINE} {}", mark.to_string().repeat(MOST_REPORT_BYTES / 2));
+        for (mark, folded) in [('a', true), ('b', false)] {
+            assert!(folding.take(finding(1, 1, &long(mark))).is_some());
+            assert_eq!(folding.take(finding(1, 1, &long(mark))).is_none(), folded, "{mark}");
+        }
+        assert!(folding.bytes <= MOST_REPORT_BYTES);
+        assert_eq!(folding.drain().len(), 1);
+        assert_eq!(folding.bytes, 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_the_interval() {
+        let mut folding = Folding::new(MINUTE);
+        assert!(folding.take(finding(1000, 1, LINE)).is_some());
+        assert!(folding.take(finding(1000, 1, LINE)).is_none());
+        assert!(folding.due(at(990)).is_empty(), "a little is the order of CPUs");
+        assert_eq!(folding.due(at(100)).len(), 1);
+    }
+}

@@ -5,6 +5,8 @@
 //! it gives tomorrow. Where suppressions are written is the matter of [`config`](crate::config).
 
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod fold;
 mod gate;
 mod pattern;

@@ -182,3 +182,121 @@ fn is_path(pattern: &Pattern, path: &[u8]) -> bool {
         pattern.is_match(base_name(path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        suppress::fixture::{at, finding, process},
+    };
+
+    fn suppression(conditions: &str) -> Suppression {
+        let text = format!("[[suppress]]\nreason = 'test'\n{conditions}");
+        let config = Config::parse("test", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        config.suppressions.into_iter().next().unwrap()
+    }
+
+    const LINE: &str = "curl https://crt.sh/?q=corp.example";
+
+    #[test]
+    fn each_condition_looks_at_its_own_fact() {
+        let mut report = finding(10, 1000, LINE);
+        report.login_uid = Some(1001);
+        report.login_account = Some("alice".to_owned());
+        report.script_path = Some(b"/opt/bin/ask.sh".to_vec());
+        report.systemd_unit = Some("ci.service".to_owned());
+        report.systemd_user_unit = Some("app.service".to_owned());
+        report.container_id = Some("0123456789ab".to_owned());
+        report.ancestry = vec![process("/usr/bin/dash"), process("/usr/sbin/cron")];
+        let targets = ["a.corp.example".to_owned(), "10.1.2.3".to_owned()];
+        let mut facts = Facts::of(&report).unwrap();
+        facts.targets = &targets;
+        let rule = facts.rules[0].to_ascii_uppercase();
+        for (conditions, expected) in [
+            ("account = 'user1000'", true),
+            ("account = 'USER1000'", false),
+            ("account = 'user*'", true),
+            ("account = '1000'", true),
+            ("account = '100'", false),
+            ("account = 'alice'", false),
+            ("account = ['root', 'user1000']", true),
+            ("logon_account = 'alice'", true),
+            ("logon_account = '1001'", true),
+            ("logon_account = 'user1000'", false),
+            ("program = 'curl'", true),
+            ("program = 'Curl'", false),
+            ("program = '/usr/bin/curl'", true),
+            ("program = '/bin/curl'", false),
+            ("program = '/usr/*'", true),
+            ("program = 'ask.sh'", true),
+            ("program = '/opt/bin/ask.sh'", true),
+            ("parent = 'dash'", true),
+            ("parent = 'borrowed'", false),
+            ("parent = '/usr/bin/dash'", true),
+            ("parent = 'cron'", false),
+            ("ancestor = 'cron'", true),
+            ("ancestor = 'dash'", true),
+            ("ancestor = '/usr/bin/cron'", false),
+            ("unit = 'ci.service'", true),
+            ("unit = 'app.service'", false),
+            ("container = '0123*'", true),
+            ("container = '0123'", false),
+            ("category = 'ctlogquery'", true),
+            ("category = 'OpenSSLProbe'", false),
+            ("rule = 'nothing'", false),
+            ("target = ['*.corp.example', '10.0.0.0/8']", true),
+            ("target = '*.corp.example'", false),
+            ("command_line = 'curl https://crt.sh/*'", true),
+            ("command_line = 'crt.sh'", false),
+            ("command_line = 'CURL *'", false),
+            ("account = 'user1000'\nprogram = 'wget'", false),
+            ("account = 'user1000'\nprogram = 'curl'", true),
+        ] {
+            assert_eq!(suppression(conditions).holds(&facts), expected, "{conditions}");
+        }
+        assert!(suppression(&format!("rule = '{rule}'")).holds(&facts));
+    }
+
+    #[test]
+    fn a_condition_on_what_is_not_known_does_not_hold() {
+        let mut report = finding(10, 1000, LINE);
+        report.account = None;
+        report.uid = None;
+        report.folder_path = None;
+        report.argv_total += 1;
+        let facts = Facts::of(&report).unwrap();
+        for condition in Condition::ALL {
+            let pattern = if condition == Condition::Target { "*.a" } else { "?*" };
+            let text = format!("{condition} = '{pattern}'");
+            let known = matches!(condition, Condition::Program | Condition::Category | Condition::Rule);
+            assert_eq!(suppression(&text).holds(&facts), known, "{text}");
+        }
+        assert!(!suppression("program = '*/curl'").holds(&facts), "there is no path");
+        assert!(!suppression("account = '0'").holds(&facts));
+    }
+
+    #[test]
+    fn a_command_line_that_is_too_long_to_be_meant_fits_nothing() {
+        let long = format!("{LINE} {}", "a".repeat(MOST_COMMAND_LINE_BYTES));
+        let report = finding(10, 1000, &long);
+        assert!(!suppression("command_line = 'curl *'").holds(&Facts::of(&report).unwrap()));
+    }
+
+    #[test]
+    fn it_works_until_its_end_by_the_time_of_the_exec() {
+        let ends = suppression("account = 'user1000'\nexpires = 1970-01-01T00:01:40Z");
+        for (seconds, expected) in [(99, true), (100, false), (101, false)] {
+            let report = finding(seconds, 1000, LINE);
+            assert_eq!(ends.holds(&Facts::of(&report).unwrap()), expected, "{seconds}");
+            assert_eq!(ends.is_expired(at(seconds)), !expected);
+        }
+    }
+
+    #[test]
+    fn without_a_condition_it_never_holds() {
+        let mut empty = suppression("account = 'x'");
+        empty.conditions.clear();
+        assert!(!empty.holds(&Facts::of(&finding(1, 1, LINE)).unwrap()));
+    }
+}
