@@ -836,6 +836,41 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_comes_behind_every_record_that_was_submitted_before() {
+        struct Log(Sender<Option<u32>>);
+
+        impl Taker for Log {
+            fn record(&mut self, record: Record) {
+                if let Record::Exec(report) = record {
+                    let _ = self.0.send(report.pid);
+                }
+            }
+
+            fn time(&mut self, now: SystemTime) {
+                assert_eq!(now, SystemTime::UNIX_EPOCH);
+                let _ = self.0.send(None);
+            }
+        }
+
+        let (log, seen) = channel();
+        let sources = Sources {
+            resolver: Box::new(Users),
+            proc: Arc::new(FakeProc::default()),
+            clock: Arc::new(FakeClock::default()),
+        };
+        let stage = Stage::start(Config::default(), sources, Log(log)).unwrap();
+        for pid in 1..=3 {
+            let mut named = report(pid);
+            named.uid = Some(pid);
+            stage.submit(named, None);
+            stage.time(SystemTime::UNIX_EPOCH);
+        }
+        assert!(stage.flush(LONG));
+        let order: Vec<_> = seen.try_iter().collect();
+        assert_eq!(order, [Some(1), None, Some(2), None, Some(3), None]);
+    }
+
+    #[test]
     fn what_is_left_at_the_end_is_handed_on() {
         let config = Config {
             hash_wait: LONG,
