@@ -340,4 +340,24 @@ mod tests {
         let patterns = "'a',".repeat(1001);
         assert!(Config::parse("c", &format!("{entry}unit = [{patterns}]")).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in "(?s).{0,200}", cut in 0_usize..400) {
+            let _ = Config::parse("c", &text);
+            let good = include_str!("../../../contrib/suppressions/authorised-test.toml");
+            let half: String = good.chars().skip(cut).chain(text.chars()).collect();
+            let _ = Config::parse("c", &half);
+        }
+
+        #[test]
+        fn no_value_is_a_panic(
+            key in proptest::sample::select([KEYS, WATCH_KEYS, &["account", "target", "expires", "name"][..]].concat()),
+            value in "[0-9a-zA-Z:+./*?'\"\\[\\]{}=-]{0,30}",
+        ) {
+            for text in [format!("{key} = {value}"), format!("[watch]\n{key} = '{value}'"), format!("[[suppress]]\nreason='r'\n{key} = {value}")] {
+                let _ = Config::parse("c", &text);
+            }
+        }
+    }
 }

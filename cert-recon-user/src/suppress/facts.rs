@@ -70,7 +70,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whom the command asks about. Verdicts do not say so yet.
+/// Whom the command asks about. Verdicts do not say so yet. One whose work was cut short must give none here: a list that may
+/// lack a target says nothing about all of them.
 pub(super) fn targets(_report: &Report) -> &[String] {
     &[]
 }

@@ -127,8 +127,9 @@ impl Folding {
     }
 }
 
-/// What makes two findings the same: the account (whose power it has and who logged in too), the rules and the targets. A
-/// finding whose targets are not known is the same only with the same command line, or one could hide behind another.
+/// What makes two findings the same: the account (whose power it has, who logged in, and the container in which it is an
+/// account), the rules and the targets. A finding whose targets are not known is the same only with the same command line, or
+/// one could hide behind another.
 fn key(report: &Report) -> Key {
     let mut hash = Sha256::new();
     let mut number = |id: Option<u32>| hash.update(id.map_or(u64::MAX, u64::from).to_le_bytes());
@@ -142,10 +143,12 @@ fn key(report: &Report) -> Key {
             hash.update(text);
         }
     };
+    texts(report.container_id.as_slice());
     texts(report.verdict.as_ref().map_or(&[], |verdict| &verdict.rule_ids));
     let targets = targets(report);
     texts(targets);
     if targets.is_empty() || targets.iter().any(|target| target.contains('\0')) {
+        hash.update(report.argv_total.to_le_bytes());
         hash.update(&report.argv);
     }
     hash.finalize().into()
@@ -185,6 +188,10 @@ mod tests {
         let mut folding = Folding::new(MINUTE);
         let mut other_login = finding(1, 1, LINE);
         other_login.login_uid = Some(7);
+        let mut other_container = finding(1, 1, LINE);
+        other_container.container_id = Some("web".to_owned());
+        let mut longer = finding(1, 1, LINE);
+        longer.argv_total += 1;
         let mut other_power = finding(1, 1, LINE);
         other_power.effective_uid = Some(0);
         for report in [
@@ -192,6 +199,8 @@ mod tests {
             finding(1, 2, LINE),
             other_login,
             other_power,
+            other_container,
+            longer,
             // Whom these ask about is not known.
             finding(1, 1, "curl https://crt.sh/?q=other.example"),
             finding(1, 1, "sslscan corp.example"),
@@ -200,7 +209,7 @@ mod tests {
             assert!(folding.take(report).is_some());
             assert!(folding.take(again).is_none());
         }
-        assert_eq!(folding.drain().len(), 6);
+        assert_eq!(folding.drain().len(), 8);
         assert_eq!(folding.bytes, 0);
     }
 

@@ -224,11 +224,7 @@ mod tests {
             ("a!b,c]", "a!b,c]", true),
             ("A", "a", false),
             (".x", ".x", true),
-            ("*", "", true),
-        ]
-        .into_iter()
-        .filter(|(pattern, ..)| *pattern != "*")
-        {
+        ] {
             assert_eq!(exact(pattern, text), expected, "{pattern} {text:?}");
         }
         assert!(
@@ -279,6 +275,49 @@ mod tests {
             ("2001:db8::/32", "2001:db9::2", false),
         ] {
             assert_eq!(target(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_made_to_be_tried_again_and_again_takes_one_pass() {
+        let pattern = Pattern::new(&("*a".repeat(400) + "*b"), Letters::Exact).unwrap();
+        let mut text = vec![b'a'; 128 << 10];
+        let started = std::time::Instant::now();
+        assert!(!pattern.is_match(&text));
+        text.push(b'b');
+        assert!(pattern.is_match(&text));
+        // Far more than one pass takes, far less than a pass for each byte.
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_means_what_a_plain_reading_of_it_says(pattern in "[ab*?/.\\\\\\[\\]{},!^-]{1,8}", text in "[ab/.\\\\\\[\\]{},!^-]{0,10}") {
+            if let Ok(compiled) = Pattern::new(&pattern, Letters::Exact) {
+                proptest::prop_assert_eq!(compiled.is_match(text.as_bytes()), plain(pattern.as_bytes(), text.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn no_text_is_a_panic(pattern in "(?s).{0,40}", text in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40)) {
+            if let Ok(pattern) = Pattern::new(&pattern, Letters::AnyCase) {
+                let _ = pattern.is_match(&text);
+            }
+            if let Ok(pattern) = TargetPattern::new(&pattern) {
+                let _ = pattern.is_match(&String::from_utf8_lossy(&text));
+            }
+        }
+    }
+
+    /// The slow reading.
+    fn plain(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) if plain(rest, text) => true,
+            (Some((b'*', _)), Some((_, text))) => plain(pattern, text),
+            (Some((b'?', rest)), Some((_, text))) => plain(rest, text),
+            (Some((byte, rest)), Some((other, text))) => byte == other && plain(rest, text),
+            _ => false,
         }
     }
 }
