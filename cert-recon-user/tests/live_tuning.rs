@@ -260,7 +260,7 @@ fn sighup_reads_rules_and_configuration_anew_and_what_is_bad_leaves_the_old_at_w
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn an_expired_suppression_says_so_once_and_no_longer_works() {
     let temp = Temp::new();
-    let text = suppress(&temp, "over") + "owner = 'ciso'\nexpires = 2020-02-29\n";
+    let text = suppress(&temp, "over") + "owner = 'ciso'\nexpires = 2020-02-29\ncategory = ['*Tool', 'CertEnumTol']\n";
     let file = config(&temp, &text);
     let watch = Watch::findings(&["--config", path_text(&file)]);
     let mine = token();
@@ -272,6 +272,8 @@ fn an_expired_suppression_says_so_once_and_no_longer_works() {
     let said =
         "suppression over has expired and no longer works since 2020-03-01T00:00:00Z (reason: agreed; owner: ciso)";
     assert_eq!(closing.stderr.matches(said).count(), 1, "{}", closing.stderr);
+    let stray = "suppression over: no category of the loaded packs fits \"CertEnumTol\"";
+    assert_eq!(closing.stderr.matches(stray).count(), 1, "{}", closing.stderr);
     let expected = json!([{ "Name": "over", "Count": 0, "Expired": true }]);
     assert_eq!(suppressions(&last(&closing)), &expected);
 }

@@ -96,19 +96,18 @@ impl RuleArgs {
     }
 
     fn engine(&self) -> anyhow::Result<Engine> {
-        engine(&self.packs(None), &[])
+        Ok(Engine::new(&load(&self.packs(None), &[])?)?)
     }
 }
 
 /// The built-in packs of these names, and rule files of the user's, each its name and text.
-fn engine(names: &[String], files: &[(String, String)]) -> anyhow::Result<Engine> {
+fn load(names: &[String], files: &[(String, String)]) -> anyhow::Result<Vec<Pack>> {
     let builtin = BUILTIN_PACKS
         .iter()
         .filter(|pack| names.iter().any(|name| name == pack.name))
         .map(|pack| pack.parse());
     let own = files.iter().map(|(file, text)| Pack::parse(file, text));
-    let packs: Vec<Pack> = builtin.chain(own).collect::<Result<_, _>>()?;
-    Ok(Engine::new(&packs)?)
+    Ok(builtin.chain(own).collect::<Result<_, _>>()?)
 }
 
 fn parse_confidence(text: &str) -> Result<Confidence, String> {

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{RuleArgs, engine};
+use super::{RuleArgs, load};
 use crate::{
     config::{self, Config, DEFAULT_FILE, DEFAULT_RULES_DIR},
-    rules::Confidence,
+    rules::{Confidence, Engine, Pack},
+    suppress::{Condition, Suppression},
     watch::{Reload, Settings},
 };
 
@@ -52,8 +53,11 @@ impl Asked {
                 files => files?,
             },
         };
+        let packs = load(&self.packs(&config), &files)?;
+        let engine = Engine::new(&packs)?;
+        warn_of_strays(&config.suppressions, &packs);
         Ok(Settings {
-            engine: engine(&self.packs(&config), &files)?,
+            engine,
             min_confidence: self.min_confidence.or(config.min_confidence).unwrap_or(Confidence::Low),
             fold_interval: self
                 .fold_interval
@@ -88,5 +92,34 @@ fn fixed(watch: &config::Watch) -> config::Watch {
     config::Watch {
         fold_interval: None,
         ..watch.clone()
+    }
+}
+
+/// Says which suppressions name rules or categories that there are not. That is no error: the rule may be in a pack that is
+/// switched on another day.
+fn warn_of_strays(suppressions: &[Suppression], packs: &[Pack]) {
+    let rules: Vec<&str> = packs
+        .iter()
+        .flat_map(|pack| &pack.rules)
+        .map(|rule| rule.id.as_str())
+        .collect();
+    let of_rules = packs
+        .iter()
+        .flat_map(|pack| &pack.rules)
+        .filter_map(|rule| rule.category.as_deref());
+    let of_cases = packs
+        .iter()
+        .flat_map(|pack| &pack.cases)
+        .map(|case| case.category.as_str());
+    let categories: Vec<&str> = of_rules.chain(of_cases).collect();
+    for suppression in suppressions {
+        for (condition, known) in [(Condition::Rule, &rules), (Condition::Category, &categories)] {
+            for stray in suppression.strays(condition, known) {
+                log::warn!(
+                    "suppression {}: no {condition} of the loaded packs fits \"{stray}\"",
+                    suppression.name
+                );
+            }
+        }
     }
 }

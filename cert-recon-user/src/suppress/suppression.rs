@@ -112,6 +112,16 @@ impl Suppression {
         self.expires.is_some_and(|expires| time >= expires)
     }
 
+    /// The patterns of a condition that fit none of the names that there are: mistyped, or of a rule that is not loaded.
+    pub fn strays<'s>(&'s self, condition: Condition, known: &[&str]) -> impl Iterator<Item = &'s str> {
+        self.conditions
+            .iter()
+            .filter(move |(own, _)| *own == condition)
+            .flat_map(|(_, patterns)| patterns)
+            .filter(|pattern| !known.iter().any(|name| pattern.is_match(name.as_bytes())))
+            .map(Pattern::as_str)
+    }
+
     /// Whether it holds for a finding: it had not expired at the time of the exec, and every condition is met.
     #[must_use]
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
@@ -291,6 +301,16 @@ mod tests {
             assert_eq!(ends.holds(&Facts::of(&report).unwrap()), expected, "{seconds}");
             assert_eq!(ends.is_expired(at(seconds)), !expected);
         }
+    }
+
+    #[test]
+    fn a_pattern_that_fits_no_name_there_is_can_be_told() {
+        let mistyped = suppression("rule = ['kql-*', 'kql-opensll']\ncategory = 'CTLogQuery'");
+        let strays = |condition, known: &[&str]| mistyped.strays(condition, known).collect::<Vec<_>>().join(", ");
+        assert_eq!(strays(Condition::Rule, &["kql-openssl"]), "kql-opensll");
+        assert_eq!(strays(Condition::Rule, &[]), "kql-*, kql-opensll");
+        assert_eq!(strays(Condition::Category, &["Other", "CTLogQuery"]), "");
+        assert_eq!(strays(Condition::Unit, &[]), "");
     }
 
     #[test]
