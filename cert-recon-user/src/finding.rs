@@ -69,6 +69,37 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// Kernel events lost since the report before.
     pub events_lost: u64,
+    /// What becomes of it.
+    pub tuning: Tuning,
+}
+
+/// What the reader's wishes make of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// It is a finding of the confidence asked for, and counted as such.
+    pub asked_for: bool,
+    /// It is suppressed, and written only because that was asked for.
+    pub suppressed: Option<Suppressed>,
+    /// It stands for others that are the same.
+    pub folded: Option<Folded>,
+}
+
+/// The suppression that holds for a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Findings that are the same, told in one report, which is the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// How many.
+    pub count: u64,
+    /// When the one like them happened that was reported before, at once.
+    pub since: SystemTime,
 }
 
 /// What a process runs: made by one exec, kept by forks.
@@ -127,7 +158,47 @@ impl Report {
             ancestry: Vec::new(),
             verdict,
             events_lost: 0,
+            tuning: Tuning::default(),
         }
+    }
+
+    /// Bytes of memory that it holds, nearly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+        let image = |image: &Image| bytes(&image.file_name) + bytes(&image.folder_path) + bytes(&image.argv);
+        let list = |values: &[String]| values.iter().map(|v| v.len() + size_of::<String>()).sum::<usize>();
+        let verdict = self.verdict.as_ref().map_or(0, |v| {
+            list(&v.rule_ids)
+                + list(&v.packs)
+                + list(&v.matched_terms)
+                + list(&v.services)
+                + list(&v.targets)
+                + text(&v.technique_label)
+                + v.category.len()
+                + v.technique.len()
+                + v.tactic.len()
+        });
+        let ancestry: usize = self
+            .ancestry
+            .iter()
+            .map(|p| size_of::<Process>() + image(&p.image))
+            .sum();
+        size_of::<Self>()
+            + self.argv.len()
+            + bytes(&self.file_name)
+            + bytes(&self.folder_path)
+            + bytes(&self.script_path)
+            + bytes(&self.directory)
+            + bytes(&self.tty)
+            + bytes(&self.cgroup_path)
+            + text(&self.container_id)
+            + text(&self.systemd_unit)
+            + text(&self.systemd_user_unit)
+            + self.previous.as_ref().map_or(0, image)
+            + ancestry
+            + verdict
     }
 
     /// A stable id: the same exec read back from a record has the same one. Made of host, time to the microsecond, process

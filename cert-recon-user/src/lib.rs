@@ -1,10 +1,13 @@
 //! cert-recon: sees every exec on a Linux host and reports reconnaissance through digital certificates (ATT&CK T1596.003).
 //!
-//! The data's way is the list of modules: [`source`] -> [`enrich`] -> [`rules`] (through [`pipeline`]) -> [`sink`]. All
-//! sources give one event type, [`event::Exec`]. `rules` and `pipeline` are pure: no I/O, no clock.
+//! The data's way is the list of modules: [`source`] -> [`enrich`] -> [`rules`] (through [`pipeline`]) ->
+//! [`suppress`] -> [`sink`]. All sources give one event type, [`event::Exec`]. `rules`, `pipeline` and `suppress` are pure:
+//! no I/O, no clock.
 
 pub mod acts;
 pub mod cli;
+pub mod config;
+pub mod document;
 pub mod enrich;
 pub mod event;
 pub mod finding;
@@ -14,5 +17,6 @@ pub mod record;
 pub mod rules;
 pub mod sink;
 pub mod source;
+pub mod suppress;
 pub mod text;
 pub mod watch;

@@ -14,18 +14,18 @@ pub struct Selection {
     pub min_confidence: Confidence,
     /// Every exec, not only findings.
     pub all_execs: bool,
-    /// No more than so many reports.
-    pub count: Option<u64>,
 }
 
-/// `delivered = findings + suppressed + folded + clean`.
+/// `delivered = findings + suppressed + folded + clean`. The pipeline counts a report of the confidence asked for as a finding;
+/// the [gate](crate::suppress::Gate) that decides about it later moves it to where it belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Execs judged.
     pub delivered: u64,
     /// Execs that a rule matched and that were reported.
     pub findings: u64,
-    /// Execs that a rule matched and that were not asked for: below the confidence asked for, or beyond the count.
+    /// Execs that a rule matched and that were not asked for: below the confidence asked for, beyond the count, or by a
+    /// suppression.
     pub suppressed: u64,
     /// Findings folded into one that was the same.
     pub folded: u64,
@@ -64,26 +64,20 @@ impl Pipeline {
         self.lost_since_report += lost;
         self.sums.delivered += 1;
         let verdict = judge(&self.engine, &mut self.scratch, exec);
-        let room = !self.is_full();
-        let wanted = match &verdict {
-            Some(verdict) if room && verdict.confidence >= self.selection.min_confidence => {
-                self.sums.findings += 1;
-                true
-            }
-            Some(_) => {
-                self.sums.suppressed += 1;
-                self.selection.all_execs && room
-            }
-            None => {
-                self.sums.clean += 1;
-                self.selection.all_execs && room
-            }
-        };
-        if !wanted {
+        let asked_for = verdict
+            .as_ref()
+            .is_some_and(|verdict| verdict.confidence >= self.selection.min_confidence);
+        *match &verdict {
+            Some(_) if asked_for => &mut self.sums.findings,
+            Some(_) => &mut self.sums.suppressed,
+            None => &mut self.sums.clean,
+        } += 1;
+        if !(asked_for || self.selection.all_execs) {
             return None;
         }
         self.sums.reports += 1;
         let mut report = Report::new(exec, verdict);
+        report.tuning.asked_for = asked_for;
         report.events_lost = std::mem::take(&mut self.lost_since_report);
         Some(report)
     }
@@ -95,10 +89,11 @@ impl Pipeline {
         self.sums.clean += 1;
     }
 
-    /// Whether as many reports were made as were asked for.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.selection.count.is_some_and(|count| self.sums.reports >= count)
+    /// Judges by other rules from now on.
+    pub fn set_rules(&mut self, engine: Engine, min_confidence: Confidence) {
+        self.scratch = engine.scratch();
+        self.engine = engine;
+        self.selection.min_confidence = min_confidence;
     }
 
     /// The sums so far.
@@ -138,7 +133,7 @@ mod tests {
         rules::{BUILTIN_PACKS, Pack},
     };
 
-    fn pipeline(min_confidence: Confidence, all_execs: bool, count: Option<u64>) -> Pipeline {
+    fn pipeline(min_confidence: Confidence, all_execs: bool) -> Pipeline {
         let kql = BUILTIN_PACKS.iter().filter(|pack| pack.name == "kql");
         let packs: Vec<Pack> = kql.map(|pack| pack.parse().unwrap()).collect();
         Pipeline::new(
@@ -146,7 +141,6 @@ mod tests {
             Selection {
                 min_confidence,
                 all_execs,
-                count,
             },
         )
     }
@@ -159,7 +153,7 @@ mod tests {
 
     #[test]
     fn delivered_is_the_sum_of_what_became_of_the_execs() {
-        let mut p = pipeline(Confidence::High, false, None);
+        let mut p = pipeline(Confidence::High, false);
         assert!(run(&mut p, "/usr/bin/curl", "curl\0https://crt.sh/\0", 0).is_some());
         assert!(
             run(&mut p, "/usr/bin/vim", "vim\0sslyze.py\0", 0).is_none(),
@@ -175,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_finding_carries_what_was_lost_since_the_one_before() {
-        let mut p = pipeline(Confidence::Low, false, None);
+        let mut p = pipeline(Confidence::Low, false);
         let curl = |p: &mut Pipeline, lost| run(p, "curl", "curl\0https://crt.sh/\0", lost).unwrap().events_lost;
         assert_eq!(curl(&mut p, 2), 2);
         assert!(run(&mut p, "ls", "ls\0", 3).is_none());
@@ -184,16 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn no_more_reports_than_asked_for_and_the_rest_is_counted() {
-        let mut p = pipeline(Confidence::Low, true, Some(1));
-        assert!(run(&mut p, "ls", "ls\0", 0).is_some());
-        assert!(p.is_full());
-        assert!(run(&mut p, "ls", "ls\0", 0).is_none());
-        assert!(run(&mut p, "curl", "curl\0https://crt.sh/\0", 0).is_none());
+    fn with_all_execs_what_was_not_asked_for_is_reported_and_not_counted_as_a_finding() {
+        let mut p = pipeline(Confidence::High, true);
+        assert!(!run(&mut p, "ls", "ls\0", 0).unwrap().tuning.asked_for);
+        let low = run(&mut p, "/usr/bin/vim", "vim\0sslyze.py\0", 0).unwrap();
+        assert!(low.verdict.is_some() && !low.tuning.asked_for);
+        let high = run(&mut p, "curl", "curl\0https://crt.sh/\0", 0).unwrap();
+        assert!(high.tuning.asked_for);
         let sums = p.sums();
         assert_eq!(
             (sums.delivered, sums.findings, sums.suppressed, sums.clean, sums.reports),
-            (3, 0, 1, 2, 1)
+            (3, 1, 1, 1, 3)
         );
     }
 }

@@ -167,6 +167,8 @@ pub struct Health {
     pub images_forgotten: u64,
     /// Hashing of executables.
     pub hashing: Hashing,
+    /// Each suppression.
+    pub suppressions: Vec<SuppressionState>,
     /// Each output.
     pub outputs: Vec<OutputState>,
     /// Execs lost since the record of this kind before.
@@ -209,4 +211,15 @@ pub struct OutputState {
     pub queued_bytes: u64,
     /// Whether the last write failed.
     pub failing: bool,
+}
+
+/// A suppression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuppressionState {
+    /// Its name.
+    pub name: String,
+    /// Findings that it suppressed.
+    pub count: u64,
+    /// It has expired, and no longer works.
+    pub expired: bool,
 }

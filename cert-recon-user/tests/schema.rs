@@ -14,9 +14,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cert_recon::{
     acts::Limit,
     event::{Argv, Exec},
-    finding::{Image, Process, Report},
+    finding::{Folded, Image, Process, Report, Suppressed, Tuning},
     pipeline::Sums,
-    record::{Blind, Hashing, Health, Lost, Occasion, OutputState, Record},
+    record::{Blind, Hashing, Health, Lost, Occasion, OutputState, Record, SuppressionState},
     rules::{BUILTIN_PACKS, Confidence, Engine, Severity, Subject, Verdict},
     sink::{json, line},
     source::live::Totals,
@@ -97,6 +97,17 @@ fn full_report() -> Report {
         ancestry: vec![Process { pid: 2, image }; 20],
         verdict: Some(verdict()),
         events_lost: 4,
+        tuning: Tuning {
+            asked_for: true,
+            suppressed: Some(Suppressed {
+                name: "ci\u{1b}".to_owned(),
+                reason: "our own domains\u{202e}".to_owned(),
+            }),
+            folded: Some(Folded {
+                count: 5,
+                since: time(1_700_000_000_000_000),
+            }),
+        },
     }
 }
 
@@ -133,6 +144,11 @@ fn full_health() -> Health {
             too_busy: 18,
             unavailable: 19,
         },
+        suppressions: vec![SuppressionState {
+            name: "ci\u{1b}".to_owned(),
+            count: 24,
+            expired: true,
+        }],
         outputs: vec![OutputState {
             name: "standard output".to_owned(),
             lines: 20,
@@ -334,6 +350,7 @@ fn the_schema_refuses_what_a_record_never_is() {
     refused(&|row| drop(row.remove("ProcessArguments")));
     refused(&|row| drop(row.remove("ProcessCommandLine")));
     refused(&|row| drop(row.remove("Technique")));
+    refused(&|row| drop(row.remove("FoldedSince")));
     refused(&|row| drop(row.remove("ToolCategory")));
     let mut health = parsed(&Record::Health(Box::new(full_health())));
     health["Status"] = "ok".into();
@@ -655,6 +672,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                     .collect(),
                 verdict,
                 events_lost,
+                tuning: Tuning::default(),
             }
         },
     )

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt::Write as _, os::unix::ffi::OsStrExt as _, path::PathBuf, time::SystemTime};
 
-use super::{Format, RuleArgs, Status};
+use super::{Format, Status, rule_args::RuleArgs};
 use crate::{
     acts::{Act, Manner, Word},
     event::{Argv, Exec, FilePath},

@@ -2,16 +2,16 @@
 
 mod check;
 mod doctor;
-mod rule_files;
+mod rule_args;
 mod rules;
+mod settings;
 mod watch;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use self::rule_files::Loaded;
-use crate::rules::{BUILTIN_PACKS, Confidence, DEFAULT_PACKS, Engine, Pack};
+use crate::rules::Confidence;
 use crate::watch::canary;
 
 /// Exit status of every command.
@@ -65,59 +65,6 @@ enum Format {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// Flags of every command that judges.
-#[derive(Debug, clap::Args)]
-struct RuleArgs {
-    /// Rule packs to use, separated by commas.
-    #[arg(long, value_name = "PACK,...", value_delimiter = ',', default_values = DEFAULT_PACKS, value_parser = known_pack)]
-    rules: Vec<String>,
-    /// Where rule files of this host are; each `*.toml` in it is one more pack.
-    #[arg(long, value_name = "DIR", default_value = rule_files::DIRECTORY, hide_default_value = true)]
-    rules_dir: PathBuf,
-}
-
-fn known_pack(name: &str) -> Result<String, String> {
-    let known: Vec<&str> = BUILTIN_PACKS.iter().map(|pack| pack.name).collect();
-    if known.contains(&name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!(
-            "there is no rule pack of that name; there are: {}",
-            known.join(", ")
-        ))
-    }
-}
-
-impl RuleArgs {
-    fn engine(&self) -> anyhow::Result<Engine> {
-        let packs: Vec<Pack> = self.packs()?.into_iter().map(|loaded| loaded.pack).collect();
-        Ok(Engine::new(&packs)?)
-    }
-
-    /// The packs asked for, then those of this host.
-    fn packs(&self) -> anyhow::Result<Vec<Loaded>> {
-        let mut packs = Vec::new();
-        for builtin in BUILTIN_PACKS
-            .iter()
-            .filter(|pack| self.rules.iter().any(|name| name == pack.name))
-        {
-            packs.push(Loaded {
-                pack: builtin.parse()?,
-                origin: "built in".to_owned(),
-            });
-        }
-        for mut loaded in rule_files::read(&self.rules_dir)? {
-            // A pack of this program that is not switched on is no reason to refuse what adds to it.
-            loaded
-                .pack
-                .extend
-                .retain(|name, _| self.rules.contains(name) || BUILTIN_PACKS.iter().all(|pack| pack.name != name));
-            packs.push(loaded);
-        }
-        Ok(packs)
-    }
 }
 
 fn parse_confidence(text: &str) -> Result<Confidence, String> {

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Format, RuleArgs, Status, rule_files::Loaded};
+use super::{
+    Format, Status,
+    rule_args::{Loaded, RuleArgs},
+};
 use crate::{
     rules::{Confidence, Engine, Pack, Subject, check_samples, kql_query, sigma_rules, toml_packs},
     text::for_terminal,
@@ -55,9 +58,9 @@ pub(super) enum Form {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<Status> {
     match command {
-        Command::List { format, rules } => list(*format, &rules.packs()?),
-        Command::Test { rules } => test(&rules.packs()?),
-        Command::Export { format, rules } => export(*format, &rules.packs()?),
+        Command::List { format, rules } => list(*format, &rules.packs(&rules.config()?)?),
+        Command::Test { rules } => test(&rules.packs(&rules.config()?)?),
+        Command::Export { format, rules } => export(*format, &rules.packs(&rules.config()?)?),
     }
 }
 

@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use bytesize::ByteSize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Format, RuleArgs, Status, parse_confidence};
+use super::{Format, Status, parse_confidence, rule_args::RuleArgs, settings::Asked};
 use crate::{
+    config,
     enrich::{hash::HashLimits, processes::Limits},
     host,
-    pipeline::Selection,
     rules::Confidence,
     source::live::Options,
+    suppress::Wanted,
     watch::{self, Config, Form, Request, canary},
 };
 
@@ -24,63 +25,64 @@ pub(super) struct Args {
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Report findings of at least this confidence.
-    #[arg(long, value_name = "low|medium|high", default_value = "low", value_parser = parse_confidence)]
-    min_confidence: Confidence,
+    /// Report findings of at least this confidence. [default: low]
+    #[arg(long, value_name = "low|medium|high", value_parser = parse_confidence)]
+    min_confidence: Option<Confidence>,
     #[command(flatten)]
     rules: RuleArgs,
     /// Report every exec, not only findings.
     #[arg(long)]
     all_execs: bool,
+    /// Report findings that a suppression holds for too, marked.
+    #[arg(long)]
+    show_suppressed: bool,
+    /// Fold findings that are the same within this time into one; 0 folds none. [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = config::fold_interval)]
+    fold_interval: Option<Duration>,
     /// End after this long (30s, 5m, 1h 30m).
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
     /// End after so many results.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Size of the ring buffer between kernel and user space: a power of two, 4KiB to 1GiB.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = ring_size)]
-    ring_size: u32,
-    /// Executables larger than this are not hashed.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-    hash_limit: ByteSize,
-    /// Bytes of executables hashed per second at most.
-    #[arg(long, value_name = "SIZE", default_value = "200MiB")]
-    hash_rate: ByteSize,
+    /// Size of the ring buffer between kernel and user space: a power of two, 4KiB to 1GiB. [default: 16MiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::ring_size)]
+    ring_size: Option<u32>,
+    /// Executables larger than this are not hashed. [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::size)]
+    hash_limit: Option<u64>,
+    /// Bytes of executables hashed per second at most. [default: 200MiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::size)]
+    hash_rate: Option<u64>,
     /// The monitor execs a program of its own so often that it notices within this time when it sees nothing any more.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval)]
-    canary_interval: Duration,
-    /// How often it reports on itself (and on SIGUSR1).
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = interval)]
-    health_interval: Duration,
+    /// [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = config::interval)]
+    canary_interval: Option<Duration>,
+    /// How often it reports on itself (and on SIGUSR1). [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = config::interval)]
+    health_interval: Option<Duration>,
     /// The kernel's type information.
     #[arg(long, value_name = "FILE", default_value = Options::BTF, hide = true)]
     btf: PathBuf,
 }
 
-fn ring_size(text: &str) -> Result<u32, String> {
-    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let size: ByteSize = text.parse().map_err(|error| format!("{error}; write it as 16MiB"))?;
-    let bytes = size.as_u64();
-    if !bytes.is_power_of_two() || !(page..=1 << 30).contains(&bytes) {
-        return Err(format!(
-            "the ring buffer's size must be a power of two from {} to 1 GiB",
-            ByteSize(page)
-        ));
-    }
-    u32::try_from(bytes).map_err(|error| error.to_string())
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if interval < Duration::from_secs(1) {
-        return Err("the shortest interval is 1s".to_owned());
-    }
-    Ok(interval)
-}
+const RING_SIZE: u32 = 16 << 20;
+const HASH_LIMIT: u64 = 256 << 20;
+const HASH_RATE: u64 = 200 << 20;
+const CANARY_INTERVAL: Duration = Duration::from_secs(60);
+const HEALTH_INTERVAL: Duration = Duration::from_secs(300);
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
-    let engine = args.rules.engine()?;
+    let asked = Asked {
+        rules: args.rules,
+        min_confidence: args.min_confidence,
+        fold_interval: args.fold_interval,
+    };
+    let file = asked.rules.config()?;
+    let fixed = file.watch.clone();
+    let packs = asked.rules.names(&file).join(", ");
+    let settings = asked.settings(file)?;
+    let ring_size = args.ring_size.or(fixed.ring_size).unwrap_or(RING_SIZE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -106,13 +108,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                     _ = terminate.recv() => return,
                     () = &mut time => return,
                     // Those that wait already stand for this one as well.
-                    _ = hangup.recv() => drop(request.try_send(Request::Reopen)),
+                    _ = hangup.recv() => drop(request.try_send(Request::Reload)),
                     _ = tell_health.recv() => drop(request.try_send(Request::Health)),
                 }
             }
         };
-        let ring = ByteSize(u64::from(args.ring_size));
-        let packs = args.rules.rules.join(", ");
+        let ring = ByteSize(u64::from(ring_size));
         let device = host::name();
         let ready = {
             let device = device.clone();
@@ -125,30 +126,37 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         };
         let config = Config {
             live: Options {
-                ring_size: args.ring_size,
+                ring_size,
                 btf: args.btf,
                 nonce: canary::nonce().context("asking the kernel for random bytes")?,
             },
-            engine,
-            selection: Selection {
-                min_confidence: args.min_confidence,
+            settings,
+            reload: asked.reload(fixed.clone()),
+            wanted: Wanted {
                 all_execs: args.all_execs,
+                suppressed: args.show_suppressed,
                 count: args.count,
             },
             form: match args.format {
                 Format::Text => Form::Text,
                 Format::Json => Form::Json,
             },
-            output: args.output,
+            output: args.output.or(fixed.output),
             device,
             hashing: HashLimits {
-                max_file: args.hash_limit.as_u64(),
-                bytes_per_second: args.hash_rate.as_u64(),
+                max_file: args.hash_limit.or(fixed.hash_limit).unwrap_or(HASH_LIMIT),
+                bytes_per_second: args.hash_rate.or(fixed.hash_rate).unwrap_or(HASH_RATE),
                 ..HashLimits::default()
             },
             processes: Limits::default(),
-            canary_interval: args.canary_interval,
-            health_interval: args.health_interval,
+            canary_interval: args
+                .canary_interval
+                .or(fixed.canary_interval)
+                .unwrap_or(CANARY_INTERVAL),
+            health_interval: args
+                .health_interval
+                .or(fixed.health_interval)
+                .unwrap_or(HEALTH_INTERVAL),
         };
         let closing = watch::run(config, ready, requests, end).await?;
         for line in closing.to_string().lines() {
@@ -156,18 +164,4 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         }
         Ok(Status::Clean)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_buffer_has_a_power_of_two_of_at_least_a_page() {
-        assert_eq!(ring_size("16MiB"), Ok(16 << 20));
-        assert_eq!(ring_size("64KiB"), Ok(64 << 10));
-        for bad in ["", "x", "0", "5MiB", "1", "2GiB", "-1", "16MB"] {
-            assert!(ring_size(bad).is_err(), "{bad}");
-        }
-    }
 }

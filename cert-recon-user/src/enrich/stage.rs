@@ -14,7 +14,7 @@ use std::{
     io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     hash::{Asked, Clock, HashLimits, Hasher, Pending, ProcFs, System, Wanted},
 };
 use crate::{
-    finding::{Image, Report},
+    finding::Report,
     record::{Hashing, Record},
 };
 
@@ -116,8 +116,29 @@ pub struct Counts {
     pub queued_bytes: u64,
 }
 
+/// Takes what the stage hands on, in the order of submission. It must not wait.
+pub trait Taker: Send + 'static {
+    /// A record, complete.
+    fn record(&mut self, record: Record);
+
+    /// It is that time, and every record submitted before has been handed on.
+    fn time(&mut self, _now: SystemTime) {}
+}
+
+impl<F: FnMut(Record) + Send + 'static> Taker for F {
+    fn record(&mut self, record: Record) {
+        self(record);
+    }
+}
+
+/// What waits in the queue.
+enum Item {
+    Record(Record),
+    Time(SystemTime),
+}
+
 struct Entry {
-    record: Record,
+    item: Item,
     weight: usize,
     hash: Option<(Pending, Instant)>,
     /// Of the user, the effective user, the one who logged in.
@@ -206,7 +227,7 @@ impl Stage {
     ///
     /// # Errors
     /// When a thread can't be started.
-    pub fn start(config: Config, sources: Sources, out: impl FnMut(Record) + Send + 'static) -> io::Result<Self> {
+    pub fn start(config: Config, sources: Sources, out: impl Taker) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -259,7 +280,7 @@ impl Stage {
         let hash = file.and_then(|file| self.ask_hash(&mut report, file, now));
         let names = self.ask_names(&report, now);
         self.push(Entry {
-            record: Record::Exec(Box::new(report)),
+            item: Item::Record(Record::Exec(Box::new(report))),
             weight,
             hash,
             names,
@@ -280,8 +301,22 @@ impl Stage {
             }
         }
         self.push(Entry {
-            record,
+            item: Item::Record(record),
             weight,
+            hash: None,
+            names: [None, None, None],
+        });
+    }
+
+    /// Says what time it is to whoever takes the records, behind all those submitted before. Never waits. A stage that has no
+    /// room passes it over: another moment will come.
+    pub fn time(&self, now: SystemTime) {
+        if self.shared.lock().bytes >= self.config.queue_bytes {
+            return;
+        }
+        self.push(Entry {
+            item: Item::Time(now),
+            weight: SMALL,
             hash: None,
             names: [None, None, None],
         });
@@ -356,7 +391,9 @@ impl Stage {
         }
         // What the monitor says about itself is still handed on: it is little, and it tells of the rest.
         let all = queue.entries.len();
-        queue.entries.retain(|entry| !matches!(entry.record, Record::Exec(_)));
+        queue
+            .entries
+            .retain(|entry| !matches!(entry.item, Item::Record(Record::Exec(_))));
         queue.counts.dropped += (all - queue.entries.len()) as u64;
         queue.bytes = queue.entries.iter().map(|entry| entry.weight).sum::<usize>() + queue.weight_in_hand;
         drop(queue);
@@ -398,10 +435,13 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, mut out: impl FnMut(Record)) {
+    fn run(self, mut out: impl Taker) {
         while let Some((entry, hurry)) = self.next() {
             let weight = entry.weight;
-            out(self.complete(entry, hurry));
+            match self.complete(entry, hurry) {
+                Item::Record(record) => out.record(record),
+                Item::Time(now) => out.time(now),
+            }
             let mut queue = self.shared.lock();
             queue.in_hand = false;
             queue.weight_in_hand = 0;
@@ -444,15 +484,12 @@ impl Work {
         }
     }
 
-    fn complete(&self, entry: Entry, hurry: bool) -> Record {
+    fn complete(&self, entry: Entry, hurry: bool) -> Item {
         let Entry {
-            mut record,
-            hash,
-            names,
-            ..
+            mut item, hash, names, ..
         } = entry;
-        let Record::Exec(report) = &mut record else {
-            return record;
+        let Item::Record(Record::Exec(report)) = &mut item else {
+            return item;
         };
         if let Some((pending, _)) = hash {
             let reason = if hurry {
@@ -484,49 +521,18 @@ impl Work {
                 None => {}
             }
         }
-        record
+        item
     }
 }
 
-/// Bytes of memory that a report holds, nearly.
+/// Bytes of memory that a report holds here, nearly.
 fn weight(report: &Report) -> usize {
-    let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-    let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
-    let image = |image: &Image| bytes(&image.file_name) + bytes(&image.folder_path) + bytes(&image.argv);
-    let list = |values: &[String]| values.iter().map(|v| v.len() + size_of::<String>()).sum::<usize>();
-    let verdict = report.verdict.as_ref().map_or(0, |v| {
-        list(&v.rule_ids)
-            + list(&v.packs)
-            + list(&v.matched_terms)
-            + v.category.len()
-            + v.technique.len()
-            + v.tactic.len()
-    });
-    let process = size_of::<crate::finding::Process>();
-    let ancestry: usize = report.ancestry.iter().map(|p| process + image(&p.image)).sum();
-    size_of::<Entry>()
-        + size_of::<Report>()
-        + report.argv.len()
-        + bytes(&report.file_name)
-        + bytes(&report.folder_path)
-        + bytes(&report.script_path)
-        + bytes(&report.directory)
-        + bytes(&report.tty)
-        + bytes(&report.cgroup_path)
-        + text(&report.container_id)
-        + text(&report.systemd_unit)
-        + text(&report.systemd_user_unit)
-        + report.previous.as_ref().map_or(0, image)
-        + ancestry
-        + verdict
+    size_of::<Entry>() + report.size()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::mpsc::{Receiver, Sender, channel},
-        time::SystemTime,
-    };
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::{
         super::hash::fake::{FakeClock, FakeProc, Folder, wanted},
@@ -827,6 +833,41 @@ mod tests {
             let report = b.records.try_recv().unwrap();
             assert!(matches!(report, Record::Exec(report) if report.pid == Some(pid)));
         }
+    }
+
+    #[test]
+    fn a_moment_comes_behind_every_record_that_was_submitted_before() {
+        struct Log(Sender<Option<u32>>);
+
+        impl Taker for Log {
+            fn record(&mut self, record: Record) {
+                if let Record::Exec(report) = record {
+                    let _ = self.0.send(report.pid);
+                }
+            }
+
+            fn time(&mut self, now: SystemTime) {
+                assert_eq!(now, SystemTime::UNIX_EPOCH);
+                let _ = self.0.send(None);
+            }
+        }
+
+        let (log, seen) = channel();
+        let sources = Sources {
+            resolver: Box::new(Users),
+            proc: Arc::new(FakeProc::default()),
+            clock: Arc::new(FakeClock::default()),
+        };
+        let stage = Stage::start(Config::default(), sources, Log(log)).unwrap();
+        for pid in 1..=3 {
+            let mut named = report(pid);
+            named.uid = Some(pid);
+            stage.submit(named, None);
+            stage.time(SystemTime::UNIX_EPOCH);
+        }
+        assert!(stage.flush(LONG));
+        let order: Vec<_> = seen.try_iter().collect();
+        assert_eq!(order, [Some(1), None, Some(2), None, Some(3), None]);
     }
 
     #[test]

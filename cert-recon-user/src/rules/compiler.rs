@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::matcher::Atom;
 use super::pack::{Case, Pack, Predicate, Terms};
 use super::read_pack::fault_of_term;
-use super::suggest::nearest;
+use crate::document::nearest;
 
 pub(super) fn compile(packs: &[Pack]) -> Result<Engine, EngineError> {
     let mut compiler = Compiler::new(packs)?;

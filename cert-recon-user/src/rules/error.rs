@@ -5,86 +5,18 @@
 use std::fmt;
 
 use super::field::{Field, Operator};
-use super::suggest::nearest;
+use crate::document::{self, Located, nearest, suggest};
 
-/// A rule file that cannot be used, with the place of the first fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackError {
-    /// The file's name as given to [`Pack::parse`](super::Pack::parse).
-    pub file: String,
-    /// Line of the fault, from 1.
-    pub line: usize,
-    /// The fault.
-    pub problem: PackProblem,
-}
-
-impl fmt::Display for PackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
-    }
-}
-
-impl std::error::Error for PackError {}
+/// A rule file that cannot be used, with the place of the first fault; the file's name is the one given to
+/// [`Pack::parse`](super::Pack::parse).
+pub type PackError = Located<PackProblem>;
 
 /// What is wrong at that place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PackProblem {
-    /// The text is not TOML.
-    Syntax {
-        /// The TOML parser's words.
-        message: String,
-    },
-    /// A key that the format does not have.
-    UnknownKey {
-        /// The key as written.
-        key: String,
-        /// The kind of table that holds it.
-        table: &'static str,
-        /// The nearest key that this table has.
-        suggestion: Option<String>,
-        /// Every key that this table has.
-        allowed: &'static [&'static str],
-    },
-    /// A key that must be there is not.
-    MissingKey {
-        /// The key.
-        key: &'static str,
-        /// The kind of table that lacks it.
-        table: &'static str,
-    },
-    /// A value of another type than the key needs.
-    WrongType {
-        /// What is being read.
-        what: String,
-        /// What the format needs.
-        expected: &'static str,
-        /// What is there.
-        found: &'static str,
-    },
-    /// A value that is none of the allowed ones.
-    UnknownValue {
-        /// The key.
-        key: &'static str,
-        /// The value as written.
-        value: String,
-        /// The nearest allowed value.
-        suggestion: Option<String>,
-        /// The allowed values.
-        allowed: String,
-    },
-    /// A name with characters that would be trouble in options, suppressions and file names.
-    BadName {
-        /// What is named.
-        what: &'static str,
-        /// The name as written.
-        name: String,
-    },
-    /// A text that must say something is empty.
-    EmptyText {
-        /// The key.
-        key: &'static str,
-    },
+    /// One that any document can have.
+    Document(document::Problem),
     /// A term that cannot be searched.
     BadTerm {
         /// The term as written.
@@ -157,34 +89,16 @@ pub enum PackProblem {
     NothingInPack,
 }
 
+impl From<document::Problem> for PackProblem {
+    fn from(problem: document::Problem) -> Self {
+        Self::Document(problem)
+    }
+}
+
 impl fmt::Display for PackProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { message } => write!(f, "not valid TOML: {message}"),
-            Self::UnknownKey { key, table, suggestion, allowed } => {
-                write!(f, "unknown key `{}` in {table}", key.escape_debug())?;
-                match suggestion {
-                    Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
-                    None => write!(f, "; it may have: {}", allowed.join(", ")),
-                }
-            }
-            Self::MissingKey { key, table } => write!(f, "{table} needs the key `{key}`"),
-            Self::WrongType { what, expected, found } => {
-                write!(f, "{} must be {expected}, found {found}", what.escape_debug())
-            }
-            Self::UnknownValue { key, value, suggestion, allowed } => {
-                write!(f, "`{key}` cannot be \"{}\"", value.escape_debug())?;
-                match suggestion {
-                    Some(nearest) => write!(f, "; did you mean \"{nearest}\"?"),
-                    None => write!(f, "; expected one of: {allowed}"),
-                }
-            }
-            Self::BadName { what, name } => write!(
-                f,
-                "{what} \"{}\" may hold only ASCII letters, digits, `-`, `_` and `.`, and must begin with a letter or digit",
-                name.escape_debug()
-            ),
-            Self::EmptyText { key } => write!(f, "`{key}` must not be empty"),
+            Self::Document(problem) => problem.fmt(f),
             Self::BadTerm { term, reason } => write!(f, "the term \"{}\" {reason}", term.escape_debug()),
             Self::NoTerms => f.write_str("a list needs at least one term, or nothing could ever match it"),
             Self::UnknownList { list, suggestion } => {
@@ -352,8 +266,4 @@ impl std::error::Error for EngineError {
             _ => None,
         }
     }
-}
-
-fn suggest(f: &mut fmt::Formatter<'_>, suggestion: Option<&str>) -> fmt::Result {
-    suggestion.map_or(Ok(()), |nearest| write!(f, "; did you mean `{nearest}`?"))
 }

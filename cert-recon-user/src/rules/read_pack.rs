@@ -8,8 +8,11 @@ use super::error::{PackError, PackProblem};
 use super::field::{Field, Operator};
 use super::level::{Confidence, Severity};
 use super::pack::{Case, MAX_TERM_BYTES, Pack, Predicate, Rule, Sample, Terms};
-use super::suggest::nearest;
-use super::toml_reader::{Source, Table, Value};
+use crate::document::{self, Problem, is_name, nearest};
+
+type Source<'s> = document::Source<'s, PackProblem>;
+type Table<'t> = document::Table<'t, PackProblem>;
+type Value<'t> = document::Value<'t, PackProblem>;
 
 const PACK_KEYS: &[&str] = &[
     "pack",
@@ -59,7 +62,7 @@ const NO_MATCH_KEYS: &[&str] = &["file_name", "command_line", "argv", "image", "
 
 /// Reads and checks a rule file. `file` is what errors call it.
 pub(super) fn read(file: &str, text: &str) -> Result<Pack, PackError> {
-    let source = Source { file, text };
+    let source = Source::new(file, text);
     let document = source.parse()?;
     let top = Table::new(source, "a rule file", 0..0, document.get_ref(), PACK_KEYS)?;
 
@@ -110,7 +113,7 @@ fn read_judges(top: &Table<'_>, pack: &str) -> Result<Vec<String>, PackError> {
     for value in top.items("judges")? {
         let name = value.string()?;
         if !is_name(name) {
-            return Err(value.error(PackProblem::BadName {
+            return Err(value.error(Problem::BadName {
                 what: "the pack name",
                 name: name.to_owned(),
             }));
@@ -127,7 +130,7 @@ fn read_lists<'t>(value: &Value<'t>) -> Result<Lists<'t>, PackError> {
     let mut lists = Lists::new();
     for (name, terms) in value.entries()? {
         if !is_name(name) {
-            return Err(terms.error(PackProblem::BadName {
+            return Err(terms.error(Problem::BadName {
                 what: "the list name",
                 name: name.to_owned(),
             }));
@@ -234,7 +237,7 @@ fn read_choice<T: Copy>(table: &Table<'_>, key: &'static str, choices: &[(&'stat
         return Ok(*choice);
     }
     let names = || choices.iter().map(|(name, _)| *name);
-    Err(value.error(PackProblem::UnknownValue {
+    Err(value.error(Problem::UnknownValue {
         key,
         value: text.to_owned(),
         suggestion: nearest(text, names()),
@@ -433,15 +436,8 @@ fn read_name(table: &Table<'_>, key: &'static str) -> Result<String, PackError> 
         return Ok(name.to_owned());
     }
     let what = if key == "pack" { "the pack name" } else { "the rule id" };
-    Err(table.required(key)?.error(PackProblem::BadName {
+    Err(table.required(key)?.error(Problem::BadName {
         what,
         name: name.to_owned(),
     }))
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }

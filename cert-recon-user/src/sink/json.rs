@@ -122,8 +122,21 @@ struct ExecRow<'a> {
     fileless: Option<bool>,
     #[serde(flatten)]
     judgement: Option<Judgement<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed: Option<SuppressedRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folded_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folded_since: Option<String>,
     #[serde(flatten)]
     tail: Tail,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SuppressedRow<'a> {
+    name: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -205,6 +218,7 @@ struct HealthRow<'a> {
     images: u64,
     images_forgotten: u64,
     hashing: HashingRow,
+    suppressions: Vec<SuppressionRow<'a>>,
     outputs: Vec<OutputRow<'a>>,
     #[serde(flatten)]
     tail: Tail,
@@ -218,6 +232,14 @@ struct HashingRow {
     too_large: u64,
     too_busy: u64,
     unavailable: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SuppressionRow<'a> {
+    name: &'a str,
+    count: u64,
+    expired: bool,
 }
 
 #[derive(Serialize)]
@@ -335,6 +357,12 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
             services: &verdict.services,
             analysis_cut_short: verdict.cut_short.map(|limit| limit.to_string()),
         }),
+        suppressed: report.tuning.suppressed.as_ref().map(|suppressed| SuppressedRow {
+            name: &suppressed.name,
+            reason: &suppressed.reason,
+        }),
+        folded_count: report.tuning.folded.map(|folded| folded.count),
+        folded_since: report.tuning.folded.map(|folded| timestamp(folded.since)),
         tail: Tail {
             event_id: report.event_id(device),
             events_lost_since_last: report.events_lost,
@@ -410,6 +438,15 @@ fn health_row<'a>(health: &'a Health, device: &'a str, tail: Tail) -> HealthRow<
             too_busy,
             unavailable,
         },
+        suppressions: health
+            .suppressions
+            .iter()
+            .map(|suppression| SuppressionRow {
+                name: &suppression.name,
+                count: suppression.count,
+                expired: suppression.expired,
+            })
+            .collect(),
         outputs: health.outputs.iter().map(OutputRow::new).collect(),
         tail,
     }

@@ -96,6 +96,14 @@ fn health(health: &Health) -> String {
     for output in &health.outputs {
         let _ = write!(text, "; {}", output_state(output));
     }
+    for suppression in &health.suppressions {
+        if suppression.count != 0 {
+            let _ = write!(text, "; suppressed by {}: {}", suppression.name, suppression.count);
+        }
+        if suppression.expired {
+            let _ = write!(text, "; suppression {} has expired", suppression.name);
+        }
+    }
     let hashing = health.hashing;
     for (count, what) in [
         (totals.argv_cut, "argv incomplete"),
@@ -174,6 +182,17 @@ pub fn report(report: &Report, colour: bool) -> Vec<u8> {
     }
     if report.fileless == Some(true) {
         line.push_str("  (no file on disk)");
+    }
+    if let Some(folded) = report.tuning.folded {
+        let _ = write!(line, "  ({} like this since {})", folded.count, timestamp(folded.since));
+    }
+    if let Some(suppressed) = &report.tuning.suppressed {
+        let _ = write!(
+            line,
+            "  (suppressed by {}: {})",
+            for_terminal(suppressed.name.as_bytes()),
+            for_terminal(suppressed.reason.as_bytes())
+        );
     }
     if report.events_lost != 0 {
         let _ = write!(line, "  ({} execs lost before this)", report.events_lost);
@@ -282,6 +301,7 @@ mod tests {
             images: 5,
             images_forgotten: 0,
             hashing: Hashing::default(),
+            suppressions: Vec::new(),
             outputs: vec![OutputState {
                 name: "standard output".to_owned(),
                 lines: 7,

@@ -48,6 +48,8 @@ pub(super) struct HealthBook {
     lost: Watched,
     dropped: Watched,
     degraded: bool,
+    /// Why the last reading of the settings failed.
+    reload_failure: Option<String>,
 }
 
 impl HealthBook {
@@ -62,7 +64,13 @@ impl HealthBook {
             lost: Watched::default(),
             dropped: Watched::default(),
             degraded: false,
+            reload_failure: None,
         }
+    }
+
+    /// Notes what came of reading the settings anew: why they could not be used, until they can.
+    pub(super) fn note_reload(&mut self, failure: Option<String>) {
+        self.reload_failure = failure;
     }
 
     /// Makes a record when it is time for one, and when things went wrong or right again.
@@ -87,6 +95,11 @@ impl HealthBook {
         let mut problems = Vec::new();
         if monitor.canary.is_blind() {
             problems.push("the monitor's own exec did not come back through the kernel".to_owned());
+        }
+        if let Some(failure) = &self.reload_failure {
+            problems.push(format!(
+                "the rules and the configuration from before are at work, because they could not be read anew: {failure}"
+            ));
         }
         let lost = live.totals().lost;
         if self.lost.look(lost, now) {
@@ -138,6 +151,8 @@ impl HealthBook {
             images: processes.len() as u64,
             images_forgotten: processes.forgotten(),
             hashing: outlet.stage.counts().hashing,
+            // The gate puts in what it knows when the record gets there.
+            suppressions: Vec::new(),
             outputs: outlet.states(),
             events_lost: lost.saturating_sub(std::mem::replace(&mut self.lost_told, lost)),
         };

@@ -1,9 +1,11 @@
 //! The live monitor: the source, the rules, the enrichment and the outputs, run together until something ends them.
 
 pub mod canary;
+mod door;
 mod health;
 mod monitor;
 pub mod privileges;
+mod reloader;
 
 use std::{
     future::Future,
@@ -20,8 +22,10 @@ use tokio::{
 
 use self::{
     canary::Canary,
+    door::{Door, SharedGate},
     health::HealthBook,
     monitor::{Monitor, Signals, Sink},
+    reloader::Reloader,
 };
 use crate::{
     enrich::{
@@ -33,12 +37,13 @@ use crate::{
     finding::Report,
     pipeline::{Pipeline, Selection, Sums},
     record::{Occasion, OutputState, Record},
-    rules::Engine,
+    rules::{Confidence, Engine},
     sink::{
         json, line,
         output::{OpenError, Opened, Output, Target, Weight, Written, colour},
     },
     source::live::{Live, LiveError, Options, Totals},
+    suppress::{Gate, Suppression, Wanted},
 };
 
 /// How long the end waits for what is still on its way through the kernel.
@@ -66,10 +71,12 @@ pub enum Form {
 pub struct Config {
     /// The kernel side.
     pub live: Options,
-    /// The rules.
-    pub engine: Engine,
-    /// What is reported.
-    pub selection: Selection,
+    /// What is reported, until it is read anew.
+    pub settings: Settings,
+    /// Reads it anew, on a thread of its own.
+    pub reload: Reload,
+    /// What is written of what is reported.
+    pub wanted: Wanted,
     /// The form on standard output.
     pub form: Form,
     /// A file that gets every record as JSON.
@@ -86,11 +93,34 @@ pub struct Config {
     pub health_interval: Duration,
 }
 
+/// What can change while the monitor runs.
+#[derive(Debug)]
+pub struct Settings {
+    /// The rules.
+    pub engine: Engine,
+    /// Findings of at least this confidence are reported.
+    pub min_confidence: Confidence,
+    /// Those that are not.
+    pub suppressions: Vec<Suppression>,
+    /// Time within which findings that are the same are folded; zero folds none.
+    pub fold_interval: Duration,
+}
+
+/// Reads the settings anew, or says why they can't be used.
+#[derive(Clone)]
+pub struct Reload(pub Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>);
+
+impl std::fmt::Debug for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reload")
+    }
+}
+
 /// What a running monitor can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Open the output file anew.
-    Reopen,
+    /// Open the output file anew, and read the settings anew.
+    Reload,
     /// Make a health record.
     Health,
 }
@@ -156,7 +186,14 @@ impl std::fmt::Display for Closing {
 /// The way of records to the outputs.
 struct Outlet {
     stage: Stage,
+    gate: SharedGate,
     outputs: Arc<Outputs>,
+}
+
+struct OutputConfig {
+    device: String,
+    form: Form,
+    hashing: HashLimits,
 }
 
 struct Outputs {
@@ -193,22 +230,33 @@ impl Outputs {
 }
 
 impl Outlet {
-    fn start(config: &Config, stdout: Opened, file: Option<Opened>, broken: Arc<Notify>) -> Result<Self, WatchError> {
+    /// `broken` is told when the reader of standard output goes away, `full` when enough was written.
+    fn start(
+        config: OutputConfig,
+        stdout: Opened,
+        file: Option<Opened>,
+        gate: SharedGate,
+        broken: Arc<Notify>,
+        full: Arc<Notify>,
+    ) -> Result<Self, WatchError> {
         let outputs = Arc::new(Outputs {
-            device: config.device.clone(),
+            device: config.device,
             form: config.form,
             colour: config.form == Form::Text && colour(),
             stdout: Output::start(stdout, move || broken.notify_one())?,
             file: file.map(|file| Output::start(file, || {})).transpose()?,
         });
-        let to = Arc::clone(&outputs);
+        let door = Door {
+            gate: gate.clone(),
+            outputs: Arc::clone(&outputs),
+            full,
+        };
         let stage_config = stage::Config {
             hash: config.hashing,
             ..stage::Config::default()
         };
-        let stage = Stage::start(stage_config, Sources::system(), move |record| to.write(&record))
-            .map_err(WatchError::Enrich)?;
-        Ok(Self { stage, outputs })
+        let stage = Stage::start(stage_config, Sources::system(), door).map_err(WatchError::Enrich)?;
+        Ok(Self { stage, gate, outputs })
     }
 
     /// The state of each output. A report that was dropped on its way to them is one that each of them lacks.
@@ -269,12 +317,32 @@ pub async fn run(
     let mut live = Live::start(&config.live)?;
     privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
 
-    let broken = Arc::new(Notify::new());
-    let mut outlet = Outlet::start(&config, stdout, file, Arc::clone(&broken))?;
+    let (broken, full) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let Settings {
+        engine,
+        min_confidence,
+        suppressions,
+        fold_interval,
+    } = config.settings;
+    let gate = SharedGate::new(Gate::new(suppressions, fold_interval, config.wanted));
+    gate.tell_expired(SystemTime::now());
+    let outputs = OutputConfig {
+        device: config.device,
+        form: config.form,
+        hashing: config.hashing,
+    };
+    let mut outlet = Outlet::start(outputs, stdout, file, gate, Arc::clone(&broken), Arc::clone(&full))?;
+    let mut reloader = Reloader::new(config.reload);
     let mut book = HealthBook::new(config.health_interval, u64::from(config.live.ring_size));
     let started = Instant::now();
     let mut monitor = Monitor::new(
-        Pipeline::new(config.engine, config.selection),
+        Pipeline::new(
+            engine,
+            Selection {
+                min_confidence,
+                all_execs: config.wanted.all_execs,
+            },
+        ),
         Processes::new(config.processes, Signals),
         Canary::new(config.live.nonce, config.canary_interval, started),
     );
@@ -288,7 +356,7 @@ pub async fn run(
     let result = loop {
         tokio::select! {
             result = live.next(|arrival| monitor.take(arrival, &mut outlet)) => {
-                if result.is_err() || monitor.is_full() {
+                if result.is_err() {
                     break result;
                 }
                 if monitor.scan_is_over() {
@@ -303,12 +371,18 @@ pub async fn run(
                 }
                 monitor.tick_canary(now, time, &mut outlet);
                 book.look(&monitor, &live, &mut outlet, now);
+                outlet.stage.time(time);
             }
             Some(request) = requests.recv() => match request {
-                Request::Reopen => outlet.outputs.each().for_each(Output::reopen),
+                Request::Reload => {
+                    outlet.outputs.each().for_each(Output::reopen);
+                    reloader.start();
+                }
                 Request::Health => book.write(Occasion::Signal, &monitor, &live, &mut outlet),
             },
+            result = reloader.next() => book.note_reload(apply(result, &mut monitor, &outlet.gate)),
             () = broken.notified() => break Ok(()),
+            () = full.notified() => break Ok(()),
             () = &mut end => break Ok(()),
         }
         if (monitor.canary.last_seen().is_some() && !monitor.is_scanning() || started.elapsed() > READY_LIMIT)
@@ -334,11 +408,31 @@ pub async fn run(
     };
     let outputs = outlet.outputs.each().map(finish).collect();
     result?;
-    Ok(Closing {
-        totals,
-        sums: monitor.sums(),
-        outputs,
-    })
+    let mut sums = monitor.sums();
+    outlet.gate.lock().settle(&mut sums);
+    Ok(Closing { totals, sums, outputs })
+}
+
+/// Puts new settings to work; why not, when there are none.
+fn apply(settings: Result<Settings, String>, monitor: &mut Monitor, gate: &SharedGate) -> Option<String> {
+    let Settings {
+        engine,
+        min_confidence,
+        suppressions,
+        fold_interval,
+    } = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            log::error!("{error}; going on with the rules and the configuration from before");
+            return Some(error);
+        }
+    };
+    let count = suppressions.len();
+    monitor.set_rules(engine, min_confidence);
+    gate.lock().reload(suppressions, fold_interval);
+    gate.tell_expired(SystemTime::now());
+    log::info!("rules and configuration read anew ({count} suppressions)");
+    None
 }
 
 fn scan(monitor: &mut Monitor, live: &Live) {

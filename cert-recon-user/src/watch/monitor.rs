@@ -17,6 +17,7 @@ use crate::{
     finding::Report,
     pipeline::{Pipeline, Sums},
     record::{Lost, Record},
+    rules::{Confidence, Engine},
     source::live::Arrival,
 };
 
@@ -112,10 +113,11 @@ impl Monitor {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.pipeline.is_full()
+    pub(super) fn set_rules(&mut self, engine: Engine, min_confidence: Confidence) {
+        self.pipeline.set_rules(engine, min_confidence);
     }
 
+    /// Every report that was made counts as a finding here; the gate knows what became of it.
     pub(super) fn sums(&self) -> Sums {
         self.pipeline.sums()
     }

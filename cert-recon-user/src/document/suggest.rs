@@ -4,7 +4,7 @@
 
 /// The candidate that differs from `word` by the fewest edits, if that is at most a third of the word
 /// (at least one edit), so that the suggestion is never far-fetched. Of equally near ones, the first.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let limit = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()

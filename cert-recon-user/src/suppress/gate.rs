@@ -1,0 +1,305 @@
+//! The last decision about a report, made when everything is known of it: suppressed, folded, or written.
+//!
+//! Owns that decision and its sums. It stands behind the stage that completes reports and before the outputs, and sees every
+//! record in its order: what a health record says of the sums is what became of every report before it.
+
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{facts::Facts, fold::Folding, set::Suppressions, suppression::Suppression};
+use crate::{
+    finding::{Report, Suppressed},
+    pipeline::Sums,
+    record::Health,
+};
+
+/// What is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Every exec: also what is suppressed, and nothing is folded.
+    pub all_execs: bool,
+    /// What is suppressed, marked.
+    pub suppressed: bool,
+    /// No more than so many reports.
+    pub count: Option<u64>,
+}
+
+/// Decides about each report.
+#[derive(Debug)]
+pub struct Gate {
+    suppressions: Suppressions,
+    folding: Folding,
+    wanted: Wanted,
+    suppressed: u64,
+    folded: u64,
+    written: u64,
+    /// Kernel events whose loss reports told of that were not written.
+    lost: u64,
+}
+
+impl Gate {
+    /// With these suppressions, folding within this interval (zero: not at all).
+    #[must_use]
+    pub fn new(suppressions: Vec<Suppression>, interval: Duration, wanted: Wanted) -> Self {
+        Self {
+            suppressions: Suppressions::new(suppressions),
+            folding: Folding::new(interval),
+            wanted,
+            suppressed: 0,
+            folded: 0,
+            written: 0,
+            lost: 0,
+        }
+    }
+
+    /// Takes other suppressions and another interval. Counters of suppressions that keep their name go on.
+    pub fn reload(&mut self, suppressions: Vec<Suppression>, interval: Duration) {
+        self.suppressions.replace(suppressions);
+        self.folding.set_interval(interval);
+    }
+
+    /// Decides about a complete report; it comes back when it is to be written.
+    pub fn take(&mut self, mut report: Report) -> Option<Report> {
+        self.lost += mem::take(&mut report.events_lost);
+        let finding = report.verdict.is_some() && report.tuning.asked_for;
+        if self.is_full() {
+            self.suppressed += u64::from(finding);
+            return None;
+        }
+        if finding {
+            let holds = Facts::of(&report).and_then(|facts| self.suppressions.find(&facts));
+            if let Some(suppression) = holds {
+                self.suppressed += 1;
+                if !(self.wanted.suppressed || self.wanted.all_execs) {
+                    return None;
+                }
+                report.tuning.suppressed = Some(Suppressed {
+                    name: suppression.name.clone(),
+                    reason: suppression.reason.clone(),
+                });
+            } else if !self.wanted.all_execs {
+                let Some(first) = self.folding.take(report) else {
+                    self.folded += 1;
+                    return None;
+                };
+                report = first;
+            }
+        }
+        Some(self.written(report))
+    }
+
+    /// Ends the intervals of folding that are over: their reports.
+    pub fn tick(&mut self, now: SystemTime) -> Vec<Report> {
+        let due = self.folding.due(now);
+        self.all_written(due)
+    }
+
+    /// Ends every interval of folding: their reports.
+    pub fn end(&mut self) -> Vec<Report> {
+        let left = self.folding.drain();
+        self.all_written(left)
+    }
+
+    /// Suppressions that have expired since the last look, each told once.
+    pub fn newly_expired(&mut self, now: SystemTime) -> Vec<Arc<Suppression>> {
+        self.suppressions.newly_expired(now)
+    }
+
+    /// Puts what became of the reports into sums that count each as a finding.
+    pub fn settle(&self, sums: &mut Sums) {
+        // Every report that was suppressed or folded here was counted as a finding when it was made.
+        sums.findings = sums.findings.saturating_sub(self.suppressed + self.folded);
+        sums.suppressed += self.suppressed;
+        sums.folded += self.folded;
+        sums.reports = self.written;
+    }
+
+    /// Puts sums and suppressions into a health record.
+    pub fn complete(&self, health: &mut Health) {
+        self.settle(&mut health.sums);
+        health.suppressions = self.suppressions.states(health.time);
+    }
+
+    /// Whether as many reports were written as were asked for.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.wanted.count.is_some_and(|count| self.written >= count)
+    }
+
+    fn all_written(&mut self, reports: Vec<Report>) -> Vec<Report> {
+        let mut written = Vec::with_capacity(reports.len());
+        for report in reports {
+            if self.is_full() {
+                break;
+            }
+            written.push(self.written(report));
+        }
+        written
+    }
+
+    fn written(&mut self, mut report: Report) -> Report {
+        self.written += 1;
+        report.events_lost = mem::take(&mut self.lost);
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        suppress::{
+            REMOVED,
+            fixture::{at, finding},
+        },
+    };
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const LINE: &str = "curl https://crt.sh/?q=corp.example";
+
+    fn suppressions(text: &str) -> Vec<Suppression> {
+        Config::parse("test", text).unwrap().suppressions
+    }
+
+    /// User 1 is suppressed.
+    fn gate(wanted: Wanted) -> Gate {
+        let one = suppressions("[[suppress]]\nname = 'one'\nreason = 'agreed'\naccount = 'user1'");
+        Gate::new(one, MINUTE, wanted)
+    }
+
+    /// The sums when so many findings were made.
+    fn sums(gate: &Gate, made: u64) -> (u64, u64, u64) {
+        let mut sums = Sums {
+            findings: made,
+            ..Sums::default()
+        };
+        gate.settle(&mut sums);
+        assert_eq!(sums.findings + sums.suppressed + sums.folded, made);
+        (sums.findings, sums.suppressed, sums.folded)
+    }
+
+    fn counts(gate: &Gate, now: u64) -> Vec<(String, u64, bool)> {
+        let states = gate.suppressions.states(at(now));
+        states.into_iter().map(|s| (s.name, s.count, s.expired)).collect()
+    }
+
+    #[test]
+    fn each_finding_is_written_suppressed_or_folded_and_counted_as_that() {
+        let mut gate = gate(Wanted::default());
+        assert!(gate.take(finding(1, 1, LINE)).is_none());
+        assert!(gate.take(finding(1, 2, LINE)).is_some());
+        assert!(gate.take(finding(2, 2, LINE)).is_none());
+        assert!(gate.take(finding(3, 2, LINE)).is_none());
+        assert_eq!(sums(&gate, 4), (1, 1, 2));
+        assert_eq!(counts(&gate, 3), [("one".to_owned(), 1, false)]);
+        let due = gate.tick(at(61));
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].tuning.folded.map(|folded| folded.count), Some(2));
+        assert_eq!(
+            sums(&gate, 4),
+            (1, 1, 2),
+            "the record that tells of them is not counted again"
+        );
+        assert!(gate.end().is_empty());
+    }
+
+    #[test]
+    fn what_is_suppressed_is_shown_when_that_is_asked_for_and_counted_all_the_same() {
+        for wanted in [
+            Wanted {
+                suppressed: true,
+                ..Wanted::default()
+            },
+            Wanted {
+                all_execs: true,
+                ..Wanted::default()
+            },
+        ] {
+            let mut gate = gate(wanted);
+            let shown = gate.take(finding(1, 1, LINE)).unwrap().tuning.suppressed.unwrap();
+            assert_eq!((shown.name.as_str(), shown.reason.as_str()), ("one", "agreed"));
+            assert!(gate.take(finding(1, 1, LINE)).is_some(), "what is shown is not folded");
+            assert!(gate.take(finding(1, 2, LINE)).unwrap().tuning.suppressed.is_none());
+            assert_eq!(sums(&gate, 3), (1, 2, 0));
+        }
+    }
+
+    #[test]
+    fn with_all_execs_nothing_is_folded_and_what_was_not_asked_for_is_not_counted() {
+        let mut gate = gate(Wanted {
+            all_execs: true,
+            ..Wanted::default()
+        });
+        for _ in 0..2 {
+            assert!(gate.take(finding(1, 2, LINE)).is_some());
+        }
+        for user in [1, 2] {
+            let mut low = finding(1, user, LINE);
+            low.tuning.asked_for = false;
+            assert!(gate.take(low).unwrap().tuning.suppressed.is_none());
+            let mut clean = finding(1, user, LINE);
+            clean.verdict = None;
+            clean.tuning.asked_for = false;
+            assert!(gate.take(clean).is_some());
+        }
+        assert_eq!(sums(&gate, 2), (2, 0, 0));
+    }
+
+    #[test]
+    fn no_more_is_written_than_asked_for_and_the_rest_is_counted() {
+        let mut gate = gate(Wanted {
+            count: Some(2),
+            ..Wanted::default()
+        });
+        assert!(gate.take(finding(1, 1, LINE)).is_none(), "suppressed: not a result");
+        assert!(gate.take(finding(1, 2, LINE)).is_some());
+        assert!(gate.take(finding(1, 2, LINE)).is_none());
+        assert!(!gate.is_full());
+        assert!(gate.take(finding(1, 3, LINE)).is_some());
+        assert!(gate.is_full());
+        assert!(gate.take(finding(1, 4, LINE)).is_none());
+        assert!(gate.end().is_empty(), "nor what was folded");
+        assert_eq!(sums(&gate, 5), (2, 2, 1));
+    }
+
+    #[test]
+    fn losses_that_an_unwritten_report_told_of_are_told_by_the_next_one() {
+        let mut gate = gate(Wanted::default());
+        let lossy = |seconds, user| {
+            let mut report = finding(seconds, user, LINE);
+            report.events_lost = 3;
+            report
+        };
+        assert!(gate.take(lossy(1, 1)).is_none());
+        assert_eq!(gate.take(lossy(1, 2)).unwrap().events_lost, 6);
+        assert!(gate.take(lossy(2, 2)).is_none());
+        assert_eq!(gate.end()[0].events_lost, 3);
+        assert_eq!(gate.take(finding(3, 3, LINE)).unwrap().events_lost, 0);
+    }
+
+    #[test]
+    fn a_reload_keeps_the_counts_and_takes_the_new_suppressions_and_interval() {
+        let mut gate = gate(Wanted::default());
+        assert!(gate.take(finding(1, 1, LINE)).is_none());
+        let kept = "[[suppress]]\nname = 'one'\nreason = 'r'\naccount = 'user2'\n";
+        let other = "[[suppress]]\nreason = 'r'\naccount = 'user3'\nexpires = 1970-01-01T00:00:50Z\n";
+        gate.reload(suppressions(&format!("{other}{kept}")), Duration::ZERO);
+        assert!(gate.take(finding(2, 1, LINE)).is_some());
+        assert!(gate.take(finding(2, 1, LINE)).is_some(), "nothing is folded");
+        assert!(gate.take(finding(2, 2, LINE)).is_none());
+        assert!(gate.take(finding(2, 3, LINE)).is_none());
+        let row = |name: &str, count, expired| (name.to_owned(), count, expired);
+        assert_eq!(counts(&gate, 60), [row("#1", 1, true), row("one", 2, false)]);
+        assert_eq!(gate.newly_expired(at(49)).len(), 0);
+        assert_eq!(gate.newly_expired(at(50))[0].name, "#1");
+        assert_eq!(gate.newly_expired(at(51)).len(), 0, "told once");
+        gate.reload(Vec::new(), MINUTE);
+        gate.reload(suppressions(kept), MINUTE);
+        assert_eq!(counts(&gate, 60), [row("one", 0, false), row(REMOVED, 3, false)]);
+        assert_eq!(sums(&gate, 5), (2, 3, 0));
+    }
+}
