@@ -155,7 +155,6 @@ mod tests {
             "xpython",
             "testsslx",
             "3",
-            ".",
             "--",
             "cc1plus-13",
         ] {
