@@ -61,8 +61,19 @@ fn read<'a>(script: &Script, pieces: &'a [Piece], budget: &mut Budget) -> Option
         }
         let mut start = 0;
         for (at, &byte) in text.iter().enumerate() {
-            if !matches!(byte, b'{' | b',' | b'}') {
-                continue;
+            // What makes nothing stays part of the text around it.
+            match byte {
+                b'{' if stack.len() <= DEPTH && too_deep == 0 => {}
+                b'{' => {
+                    too_deep += 1;
+                    continue;
+                }
+                b'}' if too_deep > 0 => {
+                    too_deep -= 1;
+                    continue;
+                }
+                b',' | b'}' if stack.len() > 1 && too_deep == 0 => {}
+                _ => continue,
             }
             if at > start {
                 let span = Span {
@@ -73,23 +84,15 @@ fn read<'a>(script: &Script, pieces: &'a [Piece], budget: &mut Budget) -> Option
             }
             start = at + 1;
             match byte {
-                b'{' if stack.len() <= DEPTH && too_deep == 0 => stack.push(Frame::default()),
-                b'{' => {
-                    too_deep += 1;
-                    top(&mut stack)?.push(Node::Part(Part::Byte(byte)));
-                }
-                b',' if stack.len() > 1 && too_deep == 0 => {
+                b'{' => stack.push(Frame::default()),
+                b',' => {
                     let frame = stack.last_mut()?;
                     let part = std::mem::take(&mut frame.current);
                     frame.parts.push(part);
                 }
-                b'}' if stack.len() > 1 && too_deep == 0 => {
+                _ => {
                     let frame = stack.pop()?;
                     close(script, frame, top(&mut stack)?);
-                }
-                _ => {
-                    too_deep = too_deep.saturating_sub(usize::from(byte == b'}'));
-                    top(&mut stack)?.push(Node::Part(Part::Byte(byte)));
                 }
             }
         }

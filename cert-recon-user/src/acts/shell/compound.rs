@@ -150,8 +150,10 @@ impl Parser<'_, '_> {
         self.blanks();
         let subject = self.word(Mode::Word);
         self.newlines();
-        self.take(b"in");
         let mut arms = Vec::new();
+        if !self.take(b"in") {
+            return Node::Case { subject, arms };
+        }
         loop {
             self.newlines();
             match self.peek() {

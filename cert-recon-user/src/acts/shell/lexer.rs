@@ -491,8 +491,8 @@ impl Parser<'_, '_> {
                 Piece::Literal(Span::default())
             };
         }
-        // Each is a text of its own, which costs more than its bytes.
-        if !self.budget.pay(256) || !self.budget.enter() {
+        // Each is a text of its own, of which there can be too many like commands.
+        if !self.node() || !self.budget.enter() {
             return Piece::Unknown;
         }
         let script = super::parser::script(inner, self.budget);

@@ -5,15 +5,18 @@
 
 use std::rc::Rc;
 
-use super::super::Budget;
+use super::super::{Budget, Limit};
 use super::lexer::{Mode, is_meta};
 use super::redirect::Pending;
 use super::syntax::{
     Assign, AssignValue, Item, Join, List, Node, Redirect, Script, SimpleNode, Span, Stage, Word, WordKind,
 };
 
-/// What a node costs beyond its bytes, so that memory stays in proportion.
-pub(super) const NODE: usize = 64;
+/// What a node costs beyond its bytes.
+pub(super) const NODE: usize = 8;
+
+/// Commands (and assignments) of one text. Reading more would only use up what is left for those that are read.
+const NODES: usize = 4 * Budget::COMMANDS;
 
 /// What ends a list, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub(super) struct Parser<'t, 'b> {
     pub(super) end: usize,
     pub(super) budget: &'b mut Budget,
     pub(super) no_arithmetic: bool,
+    nodes: usize,
     /// What lists further out end at.
     outer: Stop,
     pub(super) documents: Vec<Word>,
@@ -62,6 +66,7 @@ pub(super) fn script(text: Vec<u8>, budget: &mut Budget) -> Script {
             end: text.len(),
             budget,
             no_arithmetic: false,
+            nodes: 0,
             outer: Stop::NONE,
             documents: Vec::new(),
             pending: Vec::new(),
@@ -129,6 +134,17 @@ impl Parser<'_, '_> {
                 self.pos += 1;
             }
         }
+    }
+
+    /// Pays for one more node. False when there are too many.
+    pub(super) fn node(&mut self) -> bool {
+        self.nodes += 1;
+        if self.nodes > NODES {
+            self.budget.note(Limit::Commands);
+            self.pos = self.end;
+            return false;
+        }
+        self.budget.pay(NODE)
     }
 
     /// Blanks, comments and joined lines; a comment only where a word could begin.
@@ -202,7 +218,7 @@ impl Parser<'_, '_> {
                 continue;
             }
             let before = self.pos;
-            if !self.budget.pay(NODE) {
+            if !self.node() {
                 self.pos = self.end;
                 break;
             }
@@ -294,7 +310,7 @@ impl Parser<'_, '_> {
             }
             self.pos += 1 + usize::from(self.peek_at(1) == Some(b'&'));
             self.newlines();
-            if self.peek().is_none() || !self.budget.pay(NODE) {
+            if self.peek().is_none() || !self.node() {
                 break;
             }
             stages.push(self.stage());
