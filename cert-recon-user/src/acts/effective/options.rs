@@ -195,6 +195,7 @@ fn is_flag(name: &[u8]) -> bool {
     matches!(
         name,
         b"--login"
+            | b"--start"
             | b"--net"
             | b"--user"
             | b"--uts"

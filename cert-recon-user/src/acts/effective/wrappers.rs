@@ -153,7 +153,8 @@ pub(super) static TABLE: &[Wrapper] = &[
     // Terminals and recordings.
     of("script", "cEIOoBmTlf", "--command --echo --log-in --log-out --log-io --log-timing --logging-format --output-limit")
         .texts("-c --command")
-        .rest(Rest::Dashes),
+        .permutes()
+    .rest(Rest::Dashes),
     of("scriptlive", "cIBtTm", "--command").texts("-c --command").rest(Rest::Nothing),
     of("asciinema", "cti", "--command --title --idle-time-limit").under(&["rec"]).texts("-c --command").rest(Rest::Nothing),
     of("rlwrap", "abCDefFgHlmMOpqsStwz", "--break-chars --file --histsize --history-filename --logfile --filter --command-name"),
@@ -284,7 +285,8 @@ pub(super) static TABLE: &[Wrapper] = &[
         .globals("", "--extra-experimental-features --experimental-features --option --store").rest(Rest::Flake).via(Via::Launcher),
     of("nix", "fI", "--file --include --override-input --option --extra-experimental-features").under(&["shell|develop"])
         .globals("", "--extra-experimental-features --experimental-features --option --store").starts("-c --command").permutes().via(Via::Launcher),
-    of("nix-shell", "AIjiE", "--attr --run --command --include --keep --option --arg --argstr --exclude").texts("--run --command").rest(Rest::Nothing).via(Via::Launcher),
+    of("nix-shell", "AIjiE", "--attr --run --command --include --keep --option --arg --argstr --exclude").texts("--run --command").permutes()
+    .rest(Rest::Nothing).via(Via::Launcher),
     of("guix", "", "").under(&["shell|environment"]).rest(Rest::Dashes).via(Via::Launcher),
     of("comma ,", "P", "--picker").via(Via::Launcher),
     of("devbox", "c", "--config").under(&["run"]).via(Via::Launcher),
