@@ -244,13 +244,10 @@ fn run(name: &[u8], arguments: Vec<Argument>, inner: &mut Vec<Inner<'_>>) -> boo
     match (arguments.next(), arguments.next()) {
         // open(F, "command|"), open(F, "-|", "command").
         (Some(Argument::Text(text)), Some(second)) if name == b"open" => open(text, &second, arguments.next(), inner),
-        (Some(Argument::Other), Some(second)) if name == b"open" => match second {
-            Argument::Text(mode) => match arguments.next() {
-                Some(command) => open(mode, &command, None, inner),
-                None => open(mode, &Argument::Other, None, inner),
-            },
-            _ => false,
-        },
+        (Some(Argument::Other), Some(Argument::Text(mode))) if name == b"open" => {
+            let command = arguments.next().unwrap_or(Argument::Other);
+            open(mode, &command, None, inner)
+        }
         (Some(Argument::List(words)), _) => push_words(words, inner),
         (Some(Argument::Text(file)), Some(Argument::List(mut words))) => {
             if names_twice && !words.is_empty() {

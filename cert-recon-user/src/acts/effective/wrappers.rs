@@ -51,7 +51,7 @@ const fn container(names: &'static str, under: &'static [&'static str]) -> Wrapp
 pub(super) static TABLE: &[Wrapper] = &[
     // Another user, other rights.
     of(
-        "sudo sudoedit",
+        "sudo",
         "CDghpRrTtUua",
         "--close-from --chdir --group --host --prompt --chroot --role --command-timeout --type --other-user --user --login-class",
     )
@@ -94,7 +94,7 @@ pub(super) static TABLE: &[Wrapper] = &[
     of("exec", "a", ""),
     of("command", "", "").idle("-v -V"),
     of("eval", "", "").rest(Rest::Text),
-    of("trap", "", "").idle("-l -p").rest(Rest::TextOrWords),
+    of("trap", "", "").idle("-l -p").rest(Rest::Texts),
     of("direnv", "", "").under(&["exec"]).skip(1),
     of("aws-vault", "d", "--duration --region --backend --mfa-token").under(&["exec"]).skip(1),
     of("chamber", "", "").under(&["exec"]).rest(Rest::Dashes),

@@ -57,7 +57,8 @@ fn quoted(language: Language, code: &[u8], at: usize) -> Option<(Vec<u8>, usize)
     let raw = rest[..prefix].iter().any(|byte| matches!(byte, b'r' | b'R'));
     let formatted = rest[..prefix].iter().any(|byte| matches!(byte, b'f' | b'F'));
     let quote = *rest.get(prefix)?;
-    if !matches!(quote, b'"' | b'\'') && !(quote == b'`' && language == Language::Node) {
+    let opens = matches!(quote, b'"' | b'\'') || quote == b'`' && language == Language::Node;
+    if !opens {
         return None;
     }
     let start = at + prefix;
