@@ -94,7 +94,6 @@ pub(super) static TABLE: &[Wrapper] = &[
     of("exec", "a", ""),
     of("command", "", "").idle("-v -V"),
     of("eval", "", "").rest(Rest::Text),
-    of("trap", "", "").idle("-l -p").rest(Rest::Texts),
     of("direnv", "", "").under(&["exec"]).skip(1),
     of("aws-vault", "d", "--duration --region --backend --mfa-token").under(&["exec"]).skip(1),
     of("chamber", "", "").under(&["exec"]).rest(Rest::Dashes),
