@@ -1,7 +1,8 @@
 //! Calls that run a command, in code on an interpreter's command line: `os.system('...')`, `exec "..."`, backticks.
 //!
 //! Owns a scanner of calls with literal arguments. It knows no grammar: it looks for the names of functions that run
-//! something and reads the literals behind them, so comments and strings are looked at as well, and what is computed is unknown.
+//! something and reads the literals behind them, so comments and strings are looked at as well;
+//! what is computed is unknown.
 
 mod literals;
 
