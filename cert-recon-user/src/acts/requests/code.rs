@@ -114,6 +114,9 @@ pub(super) fn arguments(args: &[Word<'_>], found: &mut Found<'_>) {
 
 fn literal(literal: &Literal, found: &mut Found<'_>) {
     let value = literal.value.as_slice();
+    if literals::ASKS_NOBODY.contains(&literal.key.as_slice()) {
+        return;
+    }
     if is_unknown(value) || found.ask_url(value, Scheme::Needed) || found.header(value) {
         return;
     }

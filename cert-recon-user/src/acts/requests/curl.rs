@@ -113,12 +113,7 @@ impl Reader {
             b"request-target" => {
                 found.ask_url(value, Scheme::Needed);
             }
-            b"K" | b"config" if matches!(value, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0") => {
-                if found.budget.enter() {
-                    self.config(stdin.unwrap_or_default(), found);
-                    found.budget.leave();
-                }
-            }
+            b"K" | b"config" => self.config_file(value, stdin, found),
             b"d" | b"data" | b"data-ascii" | b"data-binary" | b"data-raw" | b"json" | b"expand-data" => {
                 search::body(value, found);
             }
@@ -126,6 +121,15 @@ impl Reader {
             b"url-query" => search::query(value.strip_prefix(b"+").unwrap_or(value), found),
             b"F" | b"form" | b"form-string" => search::query(value, found),
             _ => {}
+        }
+    }
+
+    /// Only what comes from the standard input is known.
+    fn config_file(&mut self, file: &[u8], stdin: Option<&[u8]>, found: &mut Found<'_>) {
+        let is_stdin = matches!(file, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0");
+        if is_stdin && found.budget.enter() {
+            self.config(stdin.unwrap_or_default(), found);
+            found.budget.leave();
         }
     }
 

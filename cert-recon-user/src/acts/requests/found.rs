@@ -129,12 +129,15 @@ impl<'b> Found<'b> {
         let Some(host) = host::normal(url.host) else {
             return false;
         };
-        search::path(url.path, self);
-        search::query(url.query, self);
-        if url.fragment.contains(&b'=') {
-            search::query(url.fragment, self);
-        }
         let inner = relay::inner(&host, url);
+        // A relay is asked about nothing but the URL inside.
+        if inner.is_empty() {
+            search::path(url.path, self);
+            search::query(url.query, self);
+            if url.fragment.contains(&b'=') {
+                search::query(url.fragment, self);
+            }
+        }
         self.push_host(host);
         if !inner.is_empty() && self.budget.enter() {
             for text in inner {
@@ -186,12 +189,11 @@ impl<'b> Found<'b> {
             let (Some(method), Some(path), Some(version)) = (words.next(), words.next(), words.next()) else {
                 continue;
             };
-            if method.iter().all(u8::is_ascii_uppercase) && version.starts_with(b"HTTP/") {
-                if !self.ask_url(path, Scheme::Needed) {
-                    let (path, query) = path.split_at(path.iter().position(|&b| b == b'?').unwrap_or(path.len()));
-                    search::path(path, self);
-                    search::query(query.strip_prefix(b"?").unwrap_or(query), self);
-                }
+            let is_request = method.iter().all(u8::is_ascii_uppercase) && version.starts_with(b"HTTP/");
+            if is_request && !self.ask_url(path, Scheme::Needed) {
+                let (path, query) = path.split_at(path.iter().position(|&b| b == b'?').unwrap_or(path.len()));
+                search::path(path, self);
+                search::query(query.strip_prefix(b"?").unwrap_or(query), self);
             }
         }
     }

@@ -95,6 +95,14 @@ pub(super) fn read(interpreter: &Interpreter, command: &Command<'_>, found: &mut
     while let Some(item) = walk.next() {
         match item {
             Item::Option(name, Some(value)) if is(interpreter.code, name) => {
+                // node -pe CODE
+                let value = match (name, value) {
+                    (b"p", b"e") => match walk.next() {
+                        Some(Item::Operand(code)) => code,
+                        _ => break,
+                    },
+                    _ => value,
+                };
                 has_code = true;
                 found.code(value);
                 if interpreter.ends {
@@ -238,15 +246,14 @@ pub(super) fn powershell(command: &Command<'_>, found: &mut Found<'_>) {
                 }
             }
             Some(Kind::File) => {
-                if attached.as_deref().or_else(|| words.next()) != Some(b"-") {
+                let script = attached.as_deref().or_else(|| words.next());
+                if script != Some(b"-") {
                     code::arguments(&rest(words), found);
                     return;
                 }
             }
-            Some(Kind::Value) => {
-                if attached.is_none() {
-                    words.next();
-                }
+            Some(Kind::Value) if attached.is_none() => {
+                words.next();
             }
             Some(Kind::Help) => found.manner(Manner::Help),
             // PowerShell on Linux prints its version; the Windows one takes the one to be like.
@@ -261,7 +268,7 @@ pub(super) fn powershell(command: &Command<'_>, found: &mut Found<'_>) {
                     words.next();
                 }
             }
-            None => {}
+            Some(Kind::Value) | None => {}
         }
     }
     if !has_code && let Some(stdin) = command.stdin.as_deref() {

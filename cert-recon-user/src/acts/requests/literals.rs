@@ -15,7 +15,7 @@ use crate::acts::{Budget, Word};
 pub(super) struct Literal {
     /// The text.
     pub(super) value: Vec<u8>,
-    /// The key or name before it: `q` of `{'q': 'x'}`, `host` of `host='x'`.
+    /// The key or name before it: `q` of `{'q': 'x'}`, `host` of `host='x'`, and a call of [`ASKS_NOBODY`].
     pub(super) key: Vec<u8>,
     /// It came out of an encoding, and may be code itself.
     pub(super) was_encoded: bool,
@@ -29,6 +29,13 @@ pub(super) struct Literals {
     /// Names in lower case, without `$`.
     variables: HashMap<Vec<u8>, Vec<u8>>,
 }
+
+/// Functions that load a module or print: what they are given is no host.
+#[rustfmt::skip]
+pub(super) const ASKS_NOBODY: &[&[u8]] = &[
+    b"require", b"import", b"import_module", b"__import__", b"include", b"require_once", b"include_once", b"load", b"loadfile", b"dofile",
+    b"library", b"print", b"println", b"printf", b"puts", b"log", b"warn", b"debug", b"info", b"say", b"console_log", b"cat",
+];
 
 /// Strings in single or double quotes, as in SQL: a doubled quote is one.
 pub(super) fn quoted(text: &[u8], budget: &mut Budget) -> Vec<Vec<u8>> {
@@ -106,6 +113,9 @@ impl Literals {
     }
 }
 
+/// Names with dots between them before a call.
+const PATH: usize = 4;
+
 struct Reader<'t> {
     tokens: &'t [Token],
     at: usize,
@@ -163,6 +173,11 @@ impl Reader<'_> {
     /// The key before a value, and whether it is a variable that is set.
     fn key(&self, mut start: usize) -> (Vec<u8>, bool) {
         let before = |at: usize, back: usize| at.checked_sub(back).and_then(|at| self.tokens.get(at));
+        if let (Some(Token::Sign(b'(')), Some(Token::Name(name))) = (before(start, 1), before(start, 2))
+            && ASKS_NOBODY.contains(&name.as_slice())
+        {
+            return (name.clone(), false);
+        }
         // Brackets and the functions that they belong to stand between.
         for _ in 0..4 {
             match before(start, 1) {
@@ -248,9 +263,22 @@ impl Reader<'_> {
     fn primary(&mut self, budget: &mut Budget) -> Option<Vec<u8>> {
         let value = match self.token(0)? {
             Token::Text(..) => self.text(budget)?,
-            Token::Name(name) => {
+            Token::Name(_) => {
+                // base64.b64decode('...'), String.fromCharCode(99)
+                let start = self.at;
+                for _ in 0..PATH {
+                    let goes_on = self.sign(1, b'.') && matches!(self.token(2), Some(Token::Name(_)));
+                    self.at += if goes_on { 2 } else { 0 };
+                }
+                let Some(Token::Name(name)) = self.token(0) else {
+                    return None;
+                };
                 let name = name.clone();
-                self.call(&name, budget)?
+                let value = self.call(&name, budget);
+                if value.is_none() {
+                    self.at = start;
+                }
+                value?
             }
             // [char]99, [char]0x63
             Token::Sign(b'[') if self.name(1, &[b"char"]) && self.sign(2, b']') => {
@@ -342,11 +370,9 @@ impl Reader<'_> {
 
     /// `chr(99)`, `String.fromCharCode(99, 114)`, `b64decode('...')`; none for every other call.
     fn call(&mut self, name: &[u8], budget: &mut Budget) -> Option<Vec<u8>> {
-        if !self.sign(1, b'(') && !(self.sign(1, b'.') && matches!(self.token(2), Some(Token::Name(_)))) {
-            // Perl and Ruby need no brackets: decode_base64 '...'.
-            if !matches!(self.token(1), Some(Token::Text(..))) {
-                return None;
-            }
+        // Perl and Ruby need no brackets: decode_base64 '...'.
+        if !self.sign(1, b'(') && !matches!(self.token(1), Some(Token::Text(..))) {
+            return None;
         }
         let argument = 1 + usize::from(self.sign(1, b'('));
         match name {

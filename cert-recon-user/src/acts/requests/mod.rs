@@ -19,6 +19,8 @@ mod local;
 mod openssl;
 mod options;
 mod programs;
+#[cfg(test)]
+mod properties;
 mod relay;
 mod search;
 mod sockets;

@@ -73,7 +73,7 @@ fn connect(args: &[Word<'_>], stdin: Option<&[u8]>, found: &mut Found<'_>) {
             Item::Option(b"connect" | b"host", Some(host)) => endpoint(host, found),
             Item::Option(b"servername" | b"verify_hostname" | b"name" | b"xmpphost", Some(name)) => found.about(name),
             Item::Option(b"www", Some(path)) => found.http_text(&[b"GET ", path, b" HTTP/1.0"].concat()),
-            Item::Option(name, _) if matches!(name, b"help" | b"h" | b"?") => found.manner(Manner::Help),
+            Item::Option(b"help" | b"h" | b"?", _) => found.manner(Manner::Help),
             Item::Option(..) => {}
             Item::Operand(host) => endpoint(host, found),
         }

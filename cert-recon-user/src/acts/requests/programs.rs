@@ -13,9 +13,11 @@ use super::{
 };
 use crate::acts::{Command, Manner, Word};
 
+type Read = fn(&Command<'_>, &mut Found<'_>);
+
 #[derive(Clone, Copy)]
 enum Reader {
-    Special(fn(&Command<'_>, &mut Found<'_>)),
+    Special(Read),
     Client(&'static Client),
     Interpreter(&'static Interpreter),
     Tool(&'static Tool),
@@ -23,7 +25,7 @@ enum Reader {
 
 /// Programs with a reader of their own.
 #[rustfmt::skip]
-const SPECIAL: &[(&[&str], fn(&Command<'_>, &mut Found<'_>))] = &[
+const SPECIAL: &[(&[&str], Read)] = &[
     (&["curl", "curlie", "curl-impersonate", "curl.real", "hcurl"], curl::read),
     (&["wget", "wget2", "wget.real"], wget::read),
     (&["http", "https", "xh", "xhs", "httpie", "ht"], httpie::read),

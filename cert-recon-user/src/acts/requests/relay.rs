@@ -57,7 +57,11 @@ const RELAYS: &[(&str, &[Told])] = &[
 /// The URLs that a relay is told to fetch; empty for every other host.
 pub(super) fn inner(host: &str, url: &Url<'_>) -> Vec<Vec<u8>> {
     if let Some(label) = host.strip_suffix(".translate.goog") {
-        return vec![translated(label)];
+        let mut text = translated(label);
+        text.extend_from_slice(url.path);
+        text.push(b'?');
+        text.extend_from_slice(url.query);
+        return vec![text];
     }
     let name = host.strip_prefix("www.").unwrap_or(host);
     let Ok(at) = RELAYS.binary_search_by_key(&name, |(relay, _)| relay) else {
@@ -148,8 +152,8 @@ mod tests {
                 "https://crt.sh/?q=x",
             ),
             ("https://web.archive.org/web/2024id_/crt.sh/x", "crt.sh/x"),
-            ("https://crt-sh.translate.goog/?q=x", "crt.sh"),
-            ("https://my--site-example-com.translate.goog/", "my-site.example.com"),
+            ("https://crt-sh.translate.goog/?q=x", "crt.sh/?q=x"),
+            ("https://my--site-example-com.translate.goog/", "my-site.example.com/?"),
             (
                 "https://api.allorigins.win/get?url=https%3A%2F%2Fcrt.sh%2F",
                 "https://crt.sh/",

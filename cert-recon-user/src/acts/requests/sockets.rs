@@ -46,10 +46,8 @@ pub(super) fn netcat(command: &Command<'_>, found: &mut Found<'_>) {
     let is_port =
         |word: &&[u8]| word.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b',' | 0)) || is_service(word);
     let at = operands.iter().skip(1).position(is_port).unwrap_or(0);
-    if let Some(host) = operands.get(at)
-        && found.ask_endpoint(host)
-    {
-        found.about(host);
+    if let Some(host) = operands.get(at) {
+        found.ask_endpoint(host);
     }
     found.http_text(command.stdin.as_deref().unwrap_or_default());
 }
@@ -105,9 +103,7 @@ fn address(text: &[u8], found: &mut Found<'_>) {
         _ => None,
     };
     if let Some(place) = place {
-        if found.ask_endpoint(place) {
-            found.about(place);
-        }
+        found.ask_endpoint(place);
         for option in options {
             if let Some((b"snihost" | b"openssl-snihost" | b"commonname" | b"openssl-commonname" | b"cn", name)) =
                 split_once(option, b'=')
