@@ -244,7 +244,7 @@ fn the_name_that_a_program_is_told_may_be_of_any_length() {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn what_is_asked_for_at_the_end_of_a_long_command_line_is_found() {
-    let watch = Watch::findings(&[]);
+    let watch = Watch::findings(&["--rules", "kql"]);
     let temp = Temp::new();
     let curl = find_program("curl").unwrap_or_else(|| {
         skip("no curl here, a program of that name stands for it");

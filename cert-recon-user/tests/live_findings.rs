@@ -124,7 +124,7 @@ impl Case {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn each_tool_of_the_list_gives_one_finding_with_its_category() {
-    let watch = Watch::findings(&[]);
+    let watch = Watch::findings(&["--rules", "kql"]);
     let temp = Temp::new();
     for case in cases(&temp) {
         let asked = token();
@@ -155,7 +155,7 @@ fn each_tool_of_the_list_gives_one_finding_with_its_category() {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn the_text_form_is_one_line_for_each_finding() {
-    let watch = Watch::start(&["watch"]);
+    let watch = Watch::start(&["watch", "--rules", "kql"]);
     let temp = Temp::new();
     for case in cases(&temp) {
         let asked = token();

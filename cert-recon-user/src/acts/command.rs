@@ -41,7 +41,8 @@ impl<'a> Word<'a> {
 /// How a command is reached from the exec's own argv.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
-    /// Run by a program that runs another: sudo, env, timeout, xargs, find -exec, ssh is none (it runs elsewhere).
+    /// Run by a program that runs another: sudo, env, timeout, xargs, find -exec; also ssh, which
+    /// has it run elsewhere, but is told to from here.
     Wrapper,
     /// Part of a shell's `-c` string, or of text that is piped into a shell.
     Shell,

@@ -99,11 +99,16 @@ fn runs_something(name: &[u8], line: &[u8]) -> bool {
             .any(|word| line.windows(word.len()).any(|window| window == *word))
 }
 
+/// Endings that make another program of whatever stands before them.
+const TOOLCHAIN: &[&[u8]] = &[b"gcc", b"g++", b"cpp", b"cc", b"c++", b"as", b"ld", b"ar", b"nm"];
+
 /// The name without its last ending: what follows the last separator, or else the digits at the end.
 fn without_ending(name: &[u8]) -> Option<&[u8]> {
     let is_separator = |byte: &u8| b".-_ ".contains(byte);
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let shorter = match name.iter().rposition(is_separator) {
+        // A compiler for x86_64 is not the wrapper of that name.
+        Some(at) if TOOLCHAIN.contains(&&name[at + 1..]) => return None,
         // `curl-8` and `curl.exe` lose all of it, `python3` the digit only.
         Some(at) => &name[..at],
         None => &name[..name.len() - digits],
@@ -150,7 +155,6 @@ mod tests {
             "xpython",
             "testsslx",
             "3",
-            ".",
             "--",
             "cc1plus-13",
         ] {

@@ -131,7 +131,7 @@ fn longest_word(term: &str) -> (usize, &str) {
 #[cfg(test)]
 mod tests {
     use super::{Atom, Found, Matcher, longest_word};
-    use crate::rules::pack::Operator;
+    use crate::rules::field::Operator;
 
     fn matcher(terms: &[(Operator, &str)]) -> Matcher {
         let atoms = terms

@@ -1,8 +1,12 @@
 //! Calls that run a command, in code on an interpreter's command line: `os.system('...')`, `exec "..."`, backticks.
 //!
 //! Owns a scanner of calls with literal arguments. It knows no grammar: it looks for the names of functions that run
-//! something and reads the literals behind them, so comments and strings are looked at as well, and what is computed is unknown.
+//! something and reads the literals behind them, so comments and strings are looked at as well;
+//! what is computed is unknown.
 
+mod literals;
+
+use self::literals::{concatenation, end_of, is_name, literal, perl_text, skip_blank};
 use super::inner::Inner;
 use super::names;
 use crate::acts::{Budget, Via, Word};
@@ -217,10 +221,9 @@ fn call<'a>(
         if !budget.pay(end - place + 1) {
             return None;
         }
-        let other = argument == Argument::Other;
         arguments.push(argument);
         place = skip_blank(code, end);
-        if other || code.get(place) != Some(&b',') {
+        if code.get(place) != Some(&b',') {
             break;
         }
         place += 1;
@@ -242,13 +245,10 @@ fn run(name: &[u8], arguments: Vec<Argument>, inner: &mut Vec<Inner<'_>>) -> boo
     match (arguments.next(), arguments.next()) {
         // open(F, "command|"), open(F, "-|", "command").
         (Some(Argument::Text(text)), Some(second)) if name == b"open" => open(text, &second, arguments.next(), inner),
-        (Some(Argument::Other), Some(second)) if name == b"open" => match second {
-            Argument::Text(mode) => match arguments.next() {
-                Some(command) => open(mode, &command, None, inner),
-                None => open(mode, &Argument::Other, None, inner),
-            },
-            _ => false,
-        },
+        (Some(Argument::Other), Some(Argument::Text(mode))) if name == b"open" => {
+            let command = arguments.next().unwrap_or(Argument::Other);
+            open(mode, &command, None, inner)
+        }
         (Some(Argument::List(words)), _) => push_words(words, inner),
         (Some(Argument::Text(file)), Some(Argument::List(mut words))) => {
             if names_twice && !words.is_empty() {
@@ -384,171 +384,6 @@ fn after_methods(code: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Literals with nothing or an operator between them; what is not literal is unknown.
-fn concatenation(language: Language, code: &[u8], at: usize) -> Option<(Vec<u8>, usize)> {
-    let (mut text, mut end) = quoted(language, code, at)?;
-    loop {
-        let mut place = skip_blank(code, end);
-        let operator = match (language, code.get(place)) {
-            (Language::Perl | Language::Php, Some(b'.')) => 1,
-            (Language::Lua, Some(b'.')) if code.get(place + 1) == Some(&b'.') => 2,
-            (Language::Python | Language::Ruby | Language::Node, Some(b'+')) => 1,
-            (Language::Python | Language::Ruby | Language::Awk, Some(b'"' | b'\'')) => 0,
-            _ => return Some((text, end)),
-        };
-        place = skip_blank(code, place + operator);
-        match quoted(language, code, place) {
-            Some((more, after)) => {
-                text.extend(more);
-                end = after;
-            }
-            None => {
-                text.push(Word::UNKNOWN);
-                let after = end_of(code, place, |byte| {
-                    is_name(byte) || matches!(byte, b'$' | b'[' | b']' | b'.')
-                });
-                if after == place {
-                    return Some((text, end));
-                }
-                end = after;
-            }
-        }
-    }
-}
-
-/// A literal at a place, with the prefix of its language.
-fn quoted(language: Language, code: &[u8], at: usize) -> Option<(Vec<u8>, usize)> {
-    let rest = code.get(at..)?;
-    if language == Language::Perl && rest.starts_with(b"q") {
-        let letters = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if matches!(&rest[..letters], b"q" | b"qq") {
-            return perl_text(code, at + letters);
-        }
-    }
-    let prefix = if language == Language::Python {
-        rest.iter()
-            .take(2)
-            .take_while(|byte| b"rRbBfFuU".contains(byte))
-            .count()
-    } else {
-        0
-    };
-    let raw = rest[..prefix].iter().any(|byte| matches!(byte, b'r' | b'R'));
-    let formatted = rest[..prefix].iter().any(|byte| matches!(byte, b'f' | b'F'));
-    let quote = *rest.get(prefix)?;
-    if !matches!(quote, b'"' | b'\'') && !(quote == b'`' && language == Language::Node) {
-        return None;
-    }
-    let start = at + prefix;
-    let triple = [quote; 3];
-    let (text, end) = if language == Language::Python && code[start..].starts_with(&triple) {
-        let body = &code[start + 3..];
-        let length = body
-            .windows(3)
-            .position(|window| window == triple)
-            .unwrap_or(body.len());
-        (body[..length].to_vec(), (start + 3 + length + 3).min(code.len()))
-    } else {
-        let plain = raw || quote == b'\'' && matches!(language, Language::Perl | Language::Ruby | Language::Php);
-        literal(code, start + 1, quote, !plain)
-    };
-    let text = match language {
-        Language::Python if formatted => without_braces(&text, b"{"),
-        Language::Ruby if quote == b'"' => without_braces(&text, b"#{"),
-        _ => text,
-    };
-    Some((text, end))
-}
-
-/// The text up to a quote, and what is behind it.
-fn literal(code: &[u8], start: usize, quote: u8, escapes: bool) -> (Vec<u8>, usize) {
-    let mut text = Vec::new();
-    let mut at = start;
-    while let Some(&byte) = code.get(at) {
-        at += 1;
-        match byte {
-            byte if byte == quote => return (text, at),
-            b'\\' => {
-                let Some(&next) = code.get(at) else {
-                    break;
-                };
-                at += 1;
-                match next {
-                    b'\\' => text.push(b'\\'),
-                    next if next == quote => text.push(next),
-                    b'n' if escapes => text.push(b'\n'),
-                    b't' if escapes => text.push(b'\t'),
-                    b'x' if escapes => match code.get(at..at + 2).and_then(hex) {
-                        Some(byte) => {
-                            text.push(byte);
-                            at += 2;
-                        }
-                        None => text.extend_from_slice(b"\\x"),
-                    },
-                    b'\n' if escapes => {}
-                    b'$' | b'@' | b'"' | b'\'' | b'/' if escapes => text.push(next),
-                    next => text.extend_from_slice(&[b'\\', next]),
-                }
-            }
-            byte => text.push(byte),
-        }
-    }
-    (text, at)
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-}
-
-/// Perl's and Ruby's quotes of any kind: `{...}`, `(...)`, `/.../`.
-fn perl_text(code: &[u8], at: usize) -> Option<(Vec<u8>, usize)> {
-    let at = skip_blank(code, at);
-    let open = *code.get(at)?;
-    let close = match open {
-        b'{' => b'}',
-        b'(' => b')',
-        b'[' => b']',
-        b'<' => b'>',
-        b',' | b';' | b'=' | b')' => return None,
-        open if open.is_ascii_alphanumeric() => return None,
-        open => open,
-    };
-    let mut depth = 1usize;
-    let mut end = at + 1;
-    while let Some(&byte) = code.get(end) {
-        if byte == close {
-            depth -= 1;
-        } else if byte == open {
-            depth += 1;
-        }
-        if depth == 0 {
-            return Some((code[at + 1..end].to_vec(), end + 1));
-        }
-        end += 1;
-    }
-    Some((code[at + 1..].to_vec(), code.len()))
-}
-
-/// `{name}` of a formatted text is not known.
-fn without_braces(text: &[u8], open: &[u8]) -> Vec<u8> {
-    let mut made = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        if text[at..].starts_with(open)
-            && let Some(close) = text[at..].iter().take(256).position(|byte| *byte == b'}')
-        {
-            made.push(Word::UNKNOWN);
-            at += close + 1;
-        } else {
-            made.push(text[at]);
-            at += 1;
-        }
-    }
-    made
-}
-
 /// `"command" | getline`, `print | "command"`; where the literal ends.
 fn awk_pipe(code: &[u8], at: usize, inner: &mut Vec<Inner<'_>>) -> usize {
     let Some((text, end)) = concatenation(Language::Awk, code, at) else {
@@ -562,18 +397,4 @@ fn awk_pipe(code: &[u8], at: usize, inner: &mut Vec<Inner<'_>>) -> usize {
         push_text(text, inner);
     }
     end
-}
-
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn end_of(code: &[u8], at: usize, part: impl Fn(u8) -> bool) -> usize {
-    code.get(at..)
-        .and_then(|rest| rest.iter().position(|byte| !part(*byte)))
-        .map_or(code.len(), |end| at + end)
-}
-
-fn skip_blank(code: &[u8], at: usize) -> usize {
-    end_of(code, at, |byte| byte.is_ascii_whitespace())
 }

@@ -97,7 +97,10 @@ static LOOKS: LazyLock<Looks> = LazyLock::new(|| {
         rows: Vec::new(),
         names: HashMap::new(),
     };
-    for row in wrappers::TABLE {
+    for row in [wrappers::TABLE, wrappers::CONTAINERS, wrappers::LAUNCHERS]
+        .into_iter()
+        .flatten()
+    {
         looks.add(row.names, Look::Wrapper(row));
     }
     for (names, look) in special::TABLE {

@@ -88,8 +88,9 @@ pub(super) static TABLE: &[Interpreter] = &[
             "node nodejs bun",
             Language::Node,
             "eprC",
-            "--eval --print -pe --require --import --loader --experimental-loader --conditions --env-file --input-type --title --icu-data-dir \
-            --max-http-header-size --inspect-port --stack-trace-limit --preload",
+            "--eval --print -pe --require --import --loader --experimental-loader --conditions \
+            --env-file --input-type --title --icu-data-dir --max-http-header-size \
+            --inspect-port --stack-trace-limit --preload",
         )
     },
     Interpreter {
@@ -98,7 +99,8 @@ pub(super) static TABLE: &[Interpreter] = &[
             "deno bun",
             Language::Node,
             "cL",
-            "--config --import-map --log-level --lock --cert --location --seed --env-file --preload",
+            "--config --import-map --log-level --lock --cert --location --seed --env-file \
+            --preload",
         )
     },
     Interpreter {
@@ -113,7 +115,8 @@ pub(super) static TABLE: &[Interpreter] = &[
             "php php-cgi",
             Language::Php,
             "cdfrBREFSztg",
-            "--php-ini --define --file --run --process-begin --process-code --process-end --process-file --server --docroot",
+            "--php-ini --define --file --run --process-begin --process-code --process-end \
+            --process-file --server --docroot",
         )
     },
     Interpreter {
@@ -140,8 +143,9 @@ pub(super) static TABLE: &[Interpreter] = &[
             "java",
             Language::None,
             "",
-            "-cp -classpath --class-path -p --module-path --add-modules --add-opens --add-exports --add-reads -jar -m --module \
-            --upgrade-module-path --limit-modules --source --patch-module --enable-native-access",
+            "-cp -classpath --class-path -p --module-path --add-modules --add-opens \
+            --add-exports --add-reads -jar -m --module --upgrade-module-path --limit-modules \
+            --source --patch-module --enable-native-access",
         )
     },
     Interpreter {
@@ -156,7 +160,8 @@ pub(super) static TABLE: &[Interpreter] = &[
         )
     },
     of(
-        "groovy jshell scala kotlin kotlinc dart escript elixir raku crystal guile racket sbcl",
+        "groovy jshell scala kotlin kotlinc dart escript elixir raku crystal guile racket \
+            sbcl",
         Language::None,
         "",
         "",

@@ -1,7 +1,7 @@
 //! The commands that really run: behind wrappers, in shells, started by interpreters and container runtimes.
 //!
-//! Owns the way from one command to those that it runs, until nothing runs anything more. `wrappers` is the table of programs
-//! that run others, read by `wrapper`; `shells`, `interpreters` and `special` know the programs that no table describes;
+//! Owns the way from one command to those that it runs, until nothing runs anything more. `wrappers` holds the tables
+//! of programs that run others, read by `wrapper`; `shells`, `interpreters` and `special` know the programs that no table describes;
 //! `code` finds calls in programs on a command line. Never looks at what a command asks for (`requests` does).
 
 mod code;

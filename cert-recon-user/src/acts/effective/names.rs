@@ -158,7 +158,8 @@ pub(super) fn of_dotted(word: &[u8]) -> Vec<String> {
     names
 }
 
-/// Names of a Python module: as spelled, its package, and with the hyphens that its distribution is usually spelled with.
+/// Names of a Python module: as spelled, its package, and with the hyphens that its distribution is
+/// usually spelled with.
 pub(super) fn of_module(word: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     for name in variants(word).into_iter().take(1) {

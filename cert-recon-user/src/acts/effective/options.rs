@@ -7,6 +7,10 @@ use crate::acts::{Budget, Word};
 
 /// What one look at an option costs: a search through the table's options.
 const LOOK: usize = 32;
+/// No command line that is meant to run has more options than this in front of a program. Those behind are paid for
+/// dearly, so that a line of nothing but options is soon reported as cut short and not searched for long.
+const OPTIONS: usize = 256;
+const DEAR: usize = 64;
 
 /// Which options take a value.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,7 @@ pub(super) struct Walk<'w, 'a> {
     /// Place within a word of several letters: `-abc`.
     within: usize,
     ended: bool,
+    looks: usize,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -67,6 +72,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             at: 0,
             within: 0,
             ended: false,
+            looks: 0,
         }
     }
 
@@ -115,12 +121,20 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.at += 1;
             return self.next(budget);
         }
+        if !self.pay(budget) {
+            return None;
+        }
         if bytes.starts_with(b"--") || self.listed(bytes) {
             self.at += 1;
             return Some(self.long(word));
         }
         self.within = 1;
         self.letter(budget)
+    }
+
+    fn pay(&mut self, budget: &mut Budget) -> bool {
+        self.looks += 1;
+        budget.pay(if self.looks > OPTIONS { LOOK * DEAR } else { LOOK })
     }
 
     fn long(&mut self, word: &'w Word<'a>) -> Item<'w, 'a> {
@@ -144,7 +158,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn letter(&mut self, budget: &mut Budget) -> Option<Item<'w, 'a>> {
         let words = self.words;
         let word = words.get(self.at)?;
-        if !budget.pay(LOOK) {
+        if !self.pay(budget) {
             return None;
         }
         let letter = *word.bytes().get(self.within)?;
@@ -195,6 +209,7 @@ fn is_flag(name: &[u8]) -> bool {
     matches!(
         name,
         b"--login"
+            | b"--start"
             | b"--net"
             | b"--user"
             | b"--uts"

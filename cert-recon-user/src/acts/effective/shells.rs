@@ -5,7 +5,8 @@ use super::{names, words};
 use crate::acts::{Budget, Command, Via, Word};
 
 /// Programs that read their arguments as `sh` does.
-pub(super) const NAMES: &str = "sh bash dash zsh ksh mksh oksh lksh pdksh ash hush rbash rzsh rksh fish csh tcsh yash posh osh elvish nu xonsh sash git-bash";
+pub(super) const NAMES: &str = "sh bash dash zsh ksh mksh oksh lksh pdksh ash hush rbash rzsh rksh fish csh tcsh \
+            yash posh osh elvish nu xonsh sash git-bash";
 
 /// Long options with a value. Those of a shell's text: [`TEXTS`].
 const VALUES: &[&[u8]] = &[

@@ -305,7 +305,8 @@ fn behind<'a>(
     }
 }
 
-/// The image is a command for what its own entry point may be, and so are the words behind it, when they begin with a program.
+/// The image is a command for what its own entry point may be, and so are the words behind it, when they begin with a
+/// program.
 fn image<'a>(image: &Word<'a>, args: &[Word<'a>], via: Via, budget: &mut Budget, inner: &mut Vec<Inner<'a>>) {
     let programs = names::of_image(image.bytes());
     let program = args.first().is_some_and(words::may_be_program);

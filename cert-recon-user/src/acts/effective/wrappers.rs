@@ -3,110 +3,125 @@
 //! To add a program, add a line: its names, the letters of its short options with a value, its long ones, and what
 //! is special about it. Options without a value need not be listed. Sources: the programs' manual pages.
 
-use super::wrapper::{Rest, Wrapper};
-use crate::acts::Via;
+mod containers;
+mod launchers;
 
-/// Options of `docker run` and its likes that take a value.
-const RUN_SHORT: &str = "acehlmpuvw";
-const RUN_LONG: &str = "--add-host --annotation --arch --attach --authfile --blkio-weight --blkio-weight-device --cap-add \
-    --cap-drop --cgroup-conf --cgroup-parent --cgroupns --cgroups --chrootdirs --cidfile --conmon-pidfile --cpu-count \
-    --cpu-percent --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems \
-    --creds --decryption-key --detach-keys --device --device-cgroup-rule --device-read-bps --device-read-iops \
-    --device-write-bps --device-write-iops --dns --dns-opt --dns-option --dns-search --domainname --entrypoint --env \
-    --env-file --expose --gidmap --gpus --group-add --group-entry --health-cmd --health-interval --health-retries \
-    --health-start-interval --health-start-period --health-timeout --hostname --hostuser --image-volume --init-path --ip \
-    --ip6 --ipc --isolation --kernel-memory --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
-    --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --namespace --net --net-alias --network \
-    --network-alias --oom-score-adj --os --passwd-entry --personality --pid --pidfile --pids-limit --platform --pod \
-    --pod-id-file --preserve-fd --preserve-fds --publish --pull --rdt-class --requires --restart --retry --retry-delay \
-    --rootfs --runtime --sdnotify --seccomp-policy --secret --security-opt --shm-size --shm-size-systemd --snapshotter \
-    --stop-signal --stop-timeout --storage-opt --subgidname --subuidname --sysctl --systemd --timeout --tmpfs --tz --uidmap \
-    --ulimit --umask --unsetenv --user --userns --uts --variant --volume --volume-driver --volumes-from --workdir --cwd";
-const DOCKER_GLOBAL_SHORT: &str = "Hclan";
-const DOCKER_GLOBAL_LONG: &str = "--config --context --host --log-level --tlscacert --tlscert --tlskey --url --connection --identity \
-    --root --runroot --storage-driver --storage-opt --runtime --network-cmd-path --tmpdir --conmon --hooks-dir --namespace --address \
-    --cgroup-manager --data-root --hosts-dir --snapshotter";
-const EXEC_LONG: &str = "--detach-keys --env --env-file --user --workdir --preserve-fds --index";
-const COMPOSE_LONG: &str =
-    "--file --profile --project-name --project-directory --env-file --ansi --parallel --progress";
-const KUBE_SHORT: &str = "cfnlsvo";
-const KUBE_LONG: &str = "--image --namespace --container --filename --context --cluster --kubeconfig --user --server --token --as \
-    --as-group --as-uid --env --labels --annotations --overrides --override-type --port --restart --image-pull-policy \
-    --pod-running-timeout --request-timeout --output --field-manager --hostport --limits --requests --serviceaccount --target \
-    --profile --custom --copy-to --set-image --cache-dir --certificate-authority --client-certificate --client-key --password \
-    --username --tls-server-name --template --dry-run --grace-period --cascade --timeout";
+pub(super) use self::containers::CONTAINERS;
+pub(super) use self::launchers::LAUNCHERS;
+use super::wrapper::{Rest, Wrapper};
 
 const fn of(names: &'static str, short: &'static str, long: &'static str) -> Wrapper {
     Wrapper::new(names, short, long)
-}
-
-const fn container(names: &'static str, under: &'static [&'static str]) -> Wrapper {
-    of(names, RUN_SHORT, RUN_LONG)
-        .under(under)
-        .globals(DOCKER_GLOBAL_SHORT, DOCKER_GLOBAL_LONG)
-        .via(Via::Container)
 }
 
 /// Every row.
 pub(super) static TABLE: &[Wrapper] = &[
     // Another user, other rights.
     of(
-        "sudo sudoedit",
+        "sudo",
         "CDghpRrTtUua",
-        "--close-from --chdir --group --host --prompt --chroot --role --command-timeout --type --other-user --user --login-class",
+        "--close-from --chdir --group --host --prompt --chroot --role --command-timeout \
+            --type --other-user --user --login-class",
     )
     .assigns()
     .idle("-l --list -v --validate -e --edit -V -K --remove-timestamp"),
-    of("sudo-rs", "Dghu", "--chdir --group --host --user").assigns().idle("-l --list -v --validate"),
+    of("sudo-rs", "Dghu", "--chdir --group --host --user")
+        .assigns()
+        .idle("-l --list -v --validate"),
     of("doas", "aCu", "").idle("-L -C"),
     of(
         "su runuser",
         "cCgGswTu",
-        "--command --session-command --group --supp-group --shell --whitelist-environment --user",
+        "--command --session-command --group --supp-group --shell --whitelist-environment \
+            --user",
     )
     .texts("-c --command --session-command")
     .permutes()
     .rest(Rest::Nothing),
     // With -u it runs a program as it is.
-    of("runuser", "ugGsw", "--user --group --supp-group --shell --whitelist-environment").needs("-u --user"),
+    of(
+        "runuser",
+        "ugGsw",
+        "--user --group --supp-group --shell --whitelist-environment",
+    )
+    .needs("-u --user"),
     of("sg newgrp", "c", "").texts("-c").skip(1).rest(Rest::TextOrWords),
     of("pkexec", "", "--user"),
-    of("run0", "upgDE", "--unit --property --slice --nice --chdir --setenv --background --user --group --machine --description"),
+    of(
+        "run0",
+        "upgDE",
+        "--unit --property --slice --nice --chdir --setenv --background --user --group \
+            --machine --description",
+    ),
     of("gosu su-exec setuidgid s6-setuidgid", "", "").skip(1),
     of("chpst", "uUbenmdoptcfr/", ""),
     of("softlimit s6-softlimit", "acdfhlmorst", ""),
     of("envdir s6-envdir", "", "").skip(1),
-    of("setpriv", "", "--ambient-caps --inh-caps --bounding-set --ruid --euid --reuid --rgid --egid --regid --groups --securebits \
-        --pdeathsig --selinux-label --apparmor-profile --landlock-access --landlock-rule --seccomp-filter --ptracer"),
+    of(
+        "setpriv",
+        "",
+        "--ambient-caps --inh-caps --bounding-set --ruid --euid --reuid --rgid --egid \
+            --regid --groups --securebits --pdeathsig --selinux-label --apparmor-profile \
+            --landlock-access --landlock-rule --seccomp-filter --ptracer",
+    ),
     of("capsh", "", "--").texts("-c"),
     of("runcon", "trulc", "--type --role --user --range"),
     of("aa-exec", "pn", "--profile --namespace"),
     of("fakeroot fakeroot-ng", "lsibu", "--lib --faked --fd-base"),
-    of("fakechroot", "seflcb", "--environment --elfloader --bindir --config-dir --lib"),
-    of("proot", "rbmqwkv0iR", "--rootfs --bind --mount --qemu --pwd --cwd --kernel-release --verbose --change-id"),
+    of(
+        "fakechroot",
+        "seflcb",
+        "--environment --elfloader --bindir --config-dir --lib",
+    ),
+    of(
+        "proot",
+        "rbmqwkv0iR",
+        "--rootfs --bind --mount --qemu --pwd --cwd --kernel-release --verbose --change-id",
+    ),
     // Environment.
-    of("env genv", "uCSa", "--unset --chdir --split-string --argv0 --block-signal --default-signal --ignore-signal")
-        .splits("-S --split-string")
-        .assigns(),
+    of(
+        "env genv",
+        "uCSa",
+        "--unset --chdir --split-string --argv0 --block-signal --default-signal \
+            --ignore-signal",
+    )
+    .splits("-S --split-string")
+    .assigns(),
     of("dotenv dotenvx", "fe", "--env-file --file").under(&["run"]),
     of("dotenv-cli", "efc", "").rest(Rest::Dashes),
     of("with-contenv chronic noglob nocorrect builtin coproc", "", ""),
     of("exec", "a", ""),
     of("command", "", "").idle("-v -V"),
     of("eval", "", "").rest(Rest::Text),
-    of("trap", "", "").idle("-l -p").rest(Rest::TextOrWords),
     of("direnv", "", "").under(&["exec"]).skip(1),
-    of("aws-vault", "d", "--duration --region --backend --mfa-token").under(&["exec"]).skip(1),
+    of("aws-vault", "d", "--duration --region --backend --mfa-token")
+        .under(&["exec"])
+        .skip(1),
     of("chamber", "", "").under(&["exec"]).rest(Rest::Dashes),
-    of("op doppler infisical teller envconsul", "", "--env-file --account --project --config --env --path --token").under(&["run"]),
-    of("sops", "", "").under(&["exec-env|exec-file"]).skip(1).rest(Rest::Text),
+    of(
+        "op doppler infisical teller envconsul",
+        "",
+        "--env-file --account --project --config --env --path --token",
+    )
+    .under(&["run"]),
+    of("sops", "", "")
+        .under(&["exec-env|exec-file"])
+        .skip(1)
+        .rest(Rest::Text),
     // Scheduling, limits, resources.
     of("nice gnice", "n", "--adjustment"),
     of("ionice", "cnpPu", "--class --classdata --pid --pgid --uid").idle("-p --pid -P --pgid -u --uid"),
-    of("chrt", "TPDp", "--sched-runtime --sched-period --sched-deadline").skip(1).idle("-p --pid -m --max"),
+    of("chrt", "TPDp", "--sched-runtime --sched-period --sched-deadline")
+        .skip(1)
+        .idle("-p --pid -m --max"),
     of("taskset", "", "").skip(1).idle("-p --pid"),
-    of("numactl", "imNCpPwSf", "--interleave --membind --cpunodebind --physcpubind --preferred --shm --file --offset --length \
-        --shmmode --shmid --weighted-interleave --preferred-many --balancing"),
+    of(
+        "numactl",
+        "imNCpPwSf",
+        "--interleave --membind --cpunodebind --physcpubind --preferred --shm --file \
+            --offset --length --shmmode --shmid --weighted-interleave --preferred-many \
+            --balancing",
+    ),
     of("prlimit", "op", "--output --pid").idle("-p --pid"),
     of("choom", "np", "--adjust --pid").idle("-p --pid"),
     of("cgexec", "g", ""),
@@ -122,183 +137,256 @@ pub(super) static TABLE: &[Wrapper] = &[
     of("time gtime", "fo", "--format --output"),
     of("caffeinate", "tw", "").idle("-w"),
     of("systemd-inhibit", "", "--what --who --why --mode").idle("--list"),
-    of("systemd-cat", "tp", "--identifier --priority --stderr-priority --level-prefix --namespace"),
+    of(
+        "systemd-cat",
+        "tp",
+        "--identifier --priority --stderr-priority --level-prefix --namespace",
+    ),
     of(
         "systemd-run",
         "HMpuE",
-        "--host --machine --unit --property --description --slice --service-type --uid --gid --nice --working-directory --setenv \
-        --expand-environment --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property \
-        --socket-property --timer-property --background --job-mode",
+        "--host --machine --unit --property --description --slice --service-type --uid \
+            --gid --nice --working-directory --setenv --expand-environment --on-active \
+            --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar \
+            --path-property --socket-property --timer-property --background --job-mode",
     ),
-    of("flock", "wEc", "--timeout --wait --conflict-exit-code --command").texts("-c --command").skip(1),
+    of("flock", "wEc", "--timeout --wait --conflict-exit-code --command")
+        .texts("-c --command")
+        .skip(1),
     of("lockf setlock lckdo", "tW", "").skip(1),
-    of("sem", "jPS", "--id --jobs --timeout --semaphore-name --semaphoretimeout --st"),
-    of("start-stop-daemon", "xapnusgNPcdkIRr", "--exec --startas --pidfile --ppid --name --user --signal --group --nicelevel --procsched \
-        --iosched --umask --chuid --chdir --retry --chroot --output --env")
-        .programs("-x --exec -a --startas")
-        .idle("-K --stop -T --status"),
+    of(
+        "sem",
+        "jPS",
+        "--id --jobs --timeout --semaphore-name --semaphoretimeout --st",
+    ),
+    of(
+        "start-stop-daemon",
+        "xapnusgNPcdkIRr",
+        "--exec --startas --pidfile --ppid --name --user --signal --group --nicelevel \
+            --procsched --iosched --umask --chuid --chdir --retry --chroot --output --env",
+    )
+    .programs("-x --exec -a --startas")
+    .idle("-K --stop -T --status"),
     of("daemonize", "acelopuE", ""),
-    of("daemon", "nFDulLo", "--name --pidfile --chdir --user --chroot --env --output --stdout --stderr"),
+    of(
+        "daemon",
+        "nFDulLo",
+        "--name --pidfile --chdir --user --chroot --env --output --stdout --stderr",
+    ),
     of("dumb-init", "r", "--rewrite"),
     of("tini tini-static catatonit", "pe", ""),
     of("s6-applyuidgid s6-supervise chronyrun", "ugG", ""),
-    of("retry", "dmtsuw", "--delay --tries --max --times --sleep --until --while"),
-    of("hyperfine", "wmMrSspcnu", "--warmup --min-runs --max-runs --runs --parameter-scan --parameter-list --shell --setup --prepare \
-        --conclude --cleanup --export-json --export-csv --export-markdown --command-name --style --output --input")
-        .texts("-s --setup -p --prepare -c --cleanup")
-        .rest(Rest::Texts),
+    of(
+        "retry",
+        "dmtsuw",
+        "--delay --tries --max --times --sleep --until --while",
+    ),
+    of(
+        "hyperfine",
+        "wmMrSspcnu",
+        "--warmup --min-runs --max-runs --runs --parameter-scan --parameter-list --shell \
+            --setup --prepare --conclude --cleanup --export-json --export-csv \
+            --export-markdown --command-name --style --output --input",
+    )
+    .texts("-s --setup -p --prepare -c --cleanup")
+    .rest(Rest::Texts),
     of("watch viddy hwatch", "nq", "--interval --equexit").rest(Rest::Text),
     of("entr", "", ""),
-    of("watchexec", "wefiEdsI", "--watch --exts --filter --ignore --debounce --signal --shell --env").rest(Rest::Text),
+    of(
+        "watchexec",
+        "wefiEdsI",
+        "--watch --exts --filter --ignore --debounce --signal --shell --env",
+    )
+    .rest(Rest::Text),
     // Terminals and recordings.
-    of("script", "cEIOoBmTlf", "--command --echo --log-in --log-out --log-io --log-timing --logging-format --output-limit")
+    of(
+        "script",
+        "cEIOoBmTlf",
+        "--command --echo --log-in --log-out --log-io --log-timing --logging-format \
+            --output-limit",
+    )
+    .texts("-c --command")
+    .permutes()
+    .rest(Rest::Dashes),
+    of("scriptlive", "cIBtTm", "--command")
         .texts("-c --command")
-        .rest(Rest::Dashes),
-    of("scriptlive", "cIBtTm", "--command").texts("-c --command").rest(Rest::Nothing),
-    of("asciinema", "cti", "--command --title --idle-time-limit").under(&["rec"]).texts("-c --command").rest(Rest::Nothing),
-    of("rlwrap", "abCDefFgHlmMOpqsStwz", "--break-chars --file --histsize --history-filename --logfile --filter --command-name"),
+        .rest(Rest::Nothing),
+    of("asciinema", "cti", "--command --title --idle-time-limit")
+        .under(&["rec"])
+        .texts("-c --command")
+        .rest(Rest::Nothing),
+    of(
+        "rlwrap",
+        "abCDefFgHlmMOpqsStwz",
+        "--break-chars --file --histsize --history-filename --logfile --filter \
+            --command-name",
+    ),
     of("ttyrec", "e", "").texts("-e").rest(Rest::Nothing),
     of("screen", "cehpstTSx", "").idle("-ls -list -r -X -wipe"),
     of("dtach", "Ee", "").skip(2),
     of("abduco", "e", "").skip(1),
-    of("xterm uxterm urxvt rxvt lxterm st kitty alacritty konsole xfce4-terminal tilix terminator", "TnFfg", "-geometry -title -fn -T --title --geometry").starts("-e -x --command --execute"),
-    of("gnome-terminal mate-terminal", "", "--title --geometry --working-directory --profile").starts("-e -x").rest(Rest::Dashes),
-    of("xvfb-run", "efnpsw", "--error-file --auth-file --server-num --xauth-protocol --server-args --wait"),
+    of(
+        "xterm uxterm urxvt rxvt lxterm st kitty alacritty konsole xfce4-terminal tilix \
+            terminator",
+        "TnFfg",
+        "-geometry -title -fn -T --title --geometry",
+    )
+    .starts("-e -x --command --execute"),
+    of(
+        "gnome-terminal mate-terminal",
+        "",
+        "--title --geometry --working-directory --profile",
+    )
+    .starts("-e -x")
+    .rest(Rest::Dashes),
+    of(
+        "xvfb-run",
+        "efnpsw",
+        "--error-file --auth-file --server-num --xauth-protocol --server-args --wait",
+    ),
     of("dbus-run-session dbus-launch", "", "--config-file --dbus-daemon"),
     of("ssh-agent", "aEkPt", ""),
     // Tracing, debugging, emulation.
-    of("strace", "abeEIoOpPsSuUX", "--trace --output --attach --env --user --string-limit --columns --expr --trace-path --status \
-        --signal --fault --inject --kvm --verbose --raw --abbrev --decode-fds --const-print-style --summary-sort-by --interruptible --argv0"),
-    of("ltrace", "aAeFlnopsuxwD", "--align --config --library --indent --output"),
+    of(
+        "strace",
+        "abeEIoOpPsSuUX",
+        "--trace --output --attach --env --user --string-limit --columns --expr \
+            --trace-path --status --signal --fault --inject --kvm --verbose --raw --abbrev \
+            --decode-fds --const-print-style --summary-sort-by --interruptible --argv0",
+    ),
+    of(
+        "ltrace",
+        "aAeFlnopsuxwD",
+        "--align --config --library --indent --output",
+    ),
     of("dtruss truss", "enoDs", ""),
-    of("perf", "eopCctFmGukIrxDj", "--event --output --pid --cpu --count --tid --freq --mmap-pages --call-graph --uid --delay --interval-print \
-        --repeat --field-separator --cgroup --clockid --max-size --switch-output --proc-map-timeout --filter --affinity --control --duration")
-        .under(&["record|stat|trace|mem|sched|c2c|kmem|lock|top"]),
-    of("gdb cgdb", "", "-ex -x -d -cd -command --command --eval-command --directory --cd -iex -ix --init-eval-command -D --data-directory").starts("--args -args"),
+    of(
+        "perf",
+        "eopCctFmGukIrxDj",
+        "--event --output --pid --cpu --count --tid --freq --mmap-pages --call-graph --uid \
+            --delay --interval-print --repeat --field-separator --cgroup --clockid --max-size \
+            --switch-output --proc-map-timeout --filter --affinity --control --duration",
+    )
+    .under(&["record|stat|trace|mem|sched|c2c|kmem|lock|top"]),
+    of(
+        "gdb cgdb",
+        "",
+        "-ex -x -d -cd -command --command --eval-command --directory --cd -iex -ix \
+            --init-eval-command -D --data-directory",
+    )
+    .starts("--args -args"),
     of("lldb", "osSOkKfcp", "--one-line --source --file --core"),
     of("rr", "", "").under(&["record"]),
     of("valgrind", "", ""),
     of("heaptrack memusage catchsegv", "opd", "--output"),
-    of("ld.so", "", "--library-path --preload --audit --inhibit-rpath --argv0 --inhibit-cache --glibc-hwcaps-prepend --glibc-hwcaps-mask \
-        --library --list-tunables"),
+    of(
+        "ld.so",
+        "",
+        "--library-path --preload --audit --inhibit-rpath --argv0 --inhibit-cache \
+            --glibc-hwcaps-prepend --glibc-hwcaps-mask --library --list-tunables",
+    ),
     of(
         "setarch linux32 linux64 i386 i486 i586 i686 x86_64 uname26 aarch64 arm64",
         "",
         "",
     ),
-    of("qemu-x86_64 qemu-x86_64-static qemu-i386 qemu-i386-static qemu-aarch64 qemu-aarch64-static qemu-arm qemu-arm-static", "LsEU0BRgrdD", "-L -s -E -U -0 -cpu -B -R -g -r -d -D -strace"),
+    of(
+        "qemu-x86_64 qemu-x86_64-static qemu-i386 qemu-i386-static qemu-aarch64 \
+            qemu-aarch64-static qemu-arm qemu-arm-static",
+        "LsEU0BRgrdD",
+        "-L -s -E -U -0 -cpu -B -R -g -r -d -D -strace",
+    ),
     of("wine wine64 box64 box86 mono", "", ""),
     // Networks of their own.
-    of("ip", "nbfl", "-netns -batch -family -loops -rcvbuf").under(&["netns", "exec"]).globals("nbfl", "-netns -batch -family -loops -rcvbuf").skip(1),
+    of("ip", "nbfl", "-netns -batch -family -loops -rcvbuf")
+        .under(&["netns", "exec"])
+        .globals("nbfl", "-netns -batch -family -loops -rcvbuf")
+        .skip(1),
     of("proxychains proxychains4 proxychains-ng", "f", ""),
-    of("torsocks torify tsocks torsock usewithtor", "autPp", "--address --user --pass --port --userpass"),
+    of(
+        "torsocks torify tsocks torsock usewithtor",
+        "autPp",
+        "--address --user --pass --port --userpass",
+    ),
     of("graftcp proxybound socksify mgraftcp", "abcsm", ""),
     of("oniux", "", ""),
-    of("unshare", "RSGw", "--propagation --setgroups --root --wd --setuid --setgid --map-user --map-group --map-users --map-groups \
-        --owner --load-interp --monotonic --boottime"),
+    of(
+        "unshare",
+        "RSGw",
+        "--propagation --setgroups --root --wd --setuid --setgid --map-user --map-group \
+            --map-users --map-groups --owner --load-interp --monotonic --boottime",
+    ),
     of("nsenter", "tSGN", "--target --setuid --setgid --net-socket"),
     of("chroot", "", "--userspec --groups").skip(1),
     of("arch-chroot systemd-chroot", "uN", "").skip(1),
     of("firejail", "", ""),
-    of("bwrap", "", "--args --argv0 --userns --userns2 --pidns --uid --gid --hostname --chdir --unsetenv --lock-file --sync-fd \
-        --remount-ro --exec-label --file-label --proc --dev --tmpfs --mqueue --dir --seccomp --add-seccomp-fd --block-fd \
-        --userns-block-fd --info-fd --json-status-fd --cap-add --cap-drop --perms --size --overlay-src --tmp-overlay")
-        .pairs("--bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --symlink --setenv --file \
-        --bind-data --ro-bind-data --chmod --ro-overlay"),
+    of(
+        "bwrap",
+        "",
+        "--args --argv0 --userns --userns2 --pidns --uid --gid --hostname --chdir \
+            --unsetenv --lock-file --sync-fd --remount-ro --exec-label --file-label --proc \
+            --dev --tmpfs --mqueue --dir --seccomp --add-seccomp-fd --block-fd \
+            --userns-block-fd --info-fd --json-status-fd --cap-add --cap-drop --perms --size \
+            --overlay-src --tmp-overlay",
+    )
+    .pairs(
+        "--bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd \
+            --ro-bind-fd --symlink --setenv --file --bind-data --ro-bind-data --chmod \
+            --ro-overlay",
+    ),
     of("minijail0", "bBCcefgijklmnPpRSTuVvx", ""),
     of("nsjail", "Mcuxgpt", "--mode --chroot --user --group --config").rest(Rest::Dashes),
     // Somewhere else, but told to from here.
-    of("ssh autossh dropbear-ssh dbclient slogin", "BbcDEeFIiJLlmMOopQRSWw", "").skip(1).idle("-Q -O -W").rest(Rest::Text),
+    of("ssh autossh dropbear-ssh dbclient slogin", "BbcDEeFIiJLlmMOopQRSWw", "")
+        .skip(1)
+        .idle("-Q -O -W")
+        .rest(Rest::Text),
     of("sshpass", "fdpP", ""),
-    of("mosh", "p", "--client --server --ssh --port --predict --bind-server --family").skip(1),
-    of("plink", "", "-P -l -pw -pwfile -i -L -R -D -m -ssh -load").skip(1).rest(Rest::Text),
-    of("pssh parallel-ssh pdsh clush", "hHltpoeOxwgaN", "--hosts --host --user --timeout --par").rest(Rest::Text),
-    of("vagrant", "c", "--command").under(&["ssh"]).texts("-c --command").rest(Rest::Nothing),
-    of("adb", "s", "").under(&["shell"]).globals("sHPL", "").rest(Rest::Text),
+    of(
+        "mosh",
+        "p",
+        "--client --server --ssh --port --predict --bind-server --family",
+    )
+    .skip(1),
+    of("plink", "", "-P -l -pw -pwfile -i -L -R -D -m -ssh -load")
+        .skip(1)
+        .rest(Rest::Text),
+    of(
+        "pssh parallel-ssh pdsh clush",
+        "hHltpoeOxwgaN",
+        "--hosts --host --user --timeout --par",
+    )
+    .rest(Rest::Text),
+    of("vagrant", "c", "--command")
+        .under(&["ssh"])
+        .texts("-c --command")
+        .rest(Rest::Nothing),
+    of("adb", "s", "")
+        .under(&["shell"])
+        .globals("sHPL", "")
+        .rest(Rest::Text),
     of("wsl", "du", "--distribution --user --cd --shell-type -d -u").starts("-e --exec"),
-    // Containers.
-    container("docker podman nerdctl finch", &["run|create"]).rest(Rest::Image).programs("--entrypoint"),
-    container("docker podman nerdctl finch", &["container", "run|create"]).rest(Rest::Image).programs("--entrypoint"),
-    of("docker podman nerdctl finch", "euw", EXEC_LONG).under(&["exec"]).globals(DOCKER_GLOBAL_SHORT, DOCKER_GLOBAL_LONG).skip(1).via(Via::Container),
-    of("docker podman nerdctl finch", "euw", EXEC_LONG).under(&["container", "exec"]).globals(DOCKER_GLOBAL_SHORT, DOCKER_GLOBAL_LONG).skip(1).via(Via::Container),
-    container("docker podman nerdctl", &["compose", "run"]).globals("fpHcl", COMPOSE_LONG).skip(1).programs("--entrypoint"),
-    of("docker podman nerdctl", "euw", EXEC_LONG).under(&["compose", "exec"]).globals("fpHcl", COMPOSE_LONG).skip(1).via(Via::Container),
-    container("docker-compose podman-compose", &["run"]).globals("fpHcl", COMPOSE_LONG).skip(1).programs("--entrypoint"),
-    of("docker-compose podman-compose", "euw", EXEC_LONG).under(&["exec"]).globals("fpHcl", COMPOSE_LONG).skip(1).via(Via::Container),
-    of("podman", "", "").under(&["unshare"]).via(Via::Wrapper),
-    of("ctr", "", "--runtime --snapshotter --env --env-file --mount --label --annotation --user --cwd --pid-file --gpus --cpus --memory-limit \
-        --config --platform --runc-binary --hostname --uidmap --gidmap --seccomp-profile --apparmor-profile --device --cgroup")
-        .under(&["run|r"]).globals("na", "--namespace --address --timeout --connect-timeout").rest(Rest::Image).via(Via::Container),
-    of("crictl runc crun", "rit", "--timeout --sync --user --cwd --env --process --pid-file --console-socket").under(&["exec"]).globals("rit", "--root --log --runtime-endpoint").skip(1).via(Via::Container),
-    of("kubectl oc kubecolor", KUBE_SHORT, KUBE_LONG).under(&["run"]).globals("ns", KUBE_LONG).images("--image").permutes().via(Via::Container),
-    of("kubectl oc kubecolor", KUBE_SHORT, KUBE_LONG).under(&["create", "job|deployment|cronjob"]).globals("ns", KUBE_LONG).images("--image").permutes().via(Via::Container),
-    of("kubectl oc kubecolor", KUBE_SHORT, KUBE_LONG).under(&["debug"]).globals("ns", KUBE_LONG).images("--image").permutes().via(Via::Container),
-    of("kubectl oc kubecolor", KUBE_SHORT, KUBE_LONG).under(&["exec"]).globals("ns", KUBE_LONG).rest(Rest::Dashes).via(Via::Container),
-    of("k3s microk8s minikube rke2 k0s", "p", "--profile"),
-    of("lxc incus", "", "--cwd --env --group --mode --user --project").under(&["exec"]).skip(1).via(Via::Container),
-    of("lxc-attach lxc-execute lxc-start", "nfvguPoles", "--name --rcfile --uid --gid --define").via(Via::Container),
-    of("machinectl", "EMHpnsM", "--setenv --machine --host --property --uid").under(&["shell"]).globals("MH", "--uid --setenv --machine --host").skip(1).via(Via::Container),
-    of("systemd-nspawn", "DtiMuEpSULZjVx", "--directory --template --image --machine --user --uuid --hostname --slice --property --setenv \
-        --bind --bind-ro --tmpfs --overlay --overlay-ro --network-interface --network-macvlan --network-bridge --port --capability \
-        --drop-capability --chdir --volatile --settings --console --resolv-conf --timezone --pivot-root --oci-bundle --root-hash --kill-signal")
-        .via(Via::Container),
-    of("buildah", "vu", "--volume --user --cap-add --cap-drop --env --hostname --ipc --isolation --mount --network --pid --runtime --workingdir --cni-plugin-path").under(&["run"]).skip(1).via(Via::Container),
-    of("apptainer singularity", "BHSWo", "--bind --home --pwd --cwd --scratch --workdir --overlay --env --env-file --security --network --network-args \
-        --app --hostname --dns --add-caps --drop-caps --apply-cgroups --fusemount --mount --docker-username --pem-path --cpus --memory")
-        .under(&["run|exec|shell|test"]).rest(Rest::Image).via(Via::Container),
-    of("distrobox distrobox-enter", "naT", "--name --additional-flags").under(&["enter"]).rest(Rest::Dashes).via(Via::Container),
-    of("toolbox", "cdr", "--container --distro --release").under(&["run"]).via(Via::Container),
-    of("multipass limactl", "d", "--working-directory --workdir --shell").under(&["exec|shell"]).skip(1).via(Via::Container),
-    of("flatpak", "", "--branch --arch --cwd --command --env --filesystem --share --socket --device --runtime --runtime-version").under(&["run"]).programs("--command").rest(Rest::Dotted).via(Via::Launcher),
-    of("flatpak-spawn", "", "--directory --env"),
-    of("host-spawn distrobox-host-exec", "", ""),
-    of("snap", "", "").under(&["run"]).rest(Rest::Dotted).via(Via::Launcher),
-    // Packages that are fetched or kept apart and run.
-    of("npx bunx pnpx", "pcw", "--package --call --workspace --registry --userconfig --cache --shell --node-arg")
-        .texts("-c --call").rest(Rest::Package).via(Via::Launcher),
-    of("npm", "pcw", "--package --call --workspace --registry --prefix").under(&["exec|x"]).globals("C", "--prefix --userconfig").texts("-c --call").rest(Rest::Package).via(Via::Launcher),
-    of("pnpm yarn", "pc", "--package").under(&["dlx|exec"]).globals("CF", "--dir --filter --cwd").rest(Rest::Package).via(Via::Launcher),
-    of("bun", "p", "--package").under(&["x"]).rest(Rest::Package).via(Via::Launcher),
-    of("uvx", "pwC", "--from --with --with-requirements --with-editable --python --index --index-url --default-index --extra-index-url --env-file \
-        --directory --project --constraints --overrides --refresh-package --cache-dir --color --config-file").rest(Rest::Package).via(Via::Launcher),
-    of("uv", "pwC", "--from --with --with-requirements --with-editable --python --index --index-url --default-index --extra-index-url --env-file \
-        --directory --project --constraints --overrides --cache-dir --color --config-file").under(&["tool", "run"])
-        .globals("p", "--directory --project --cache-dir --color --config-file").rest(Rest::Package).via(Via::Launcher),
-    of("uv", "pw", "--with --with-requirements --with-editable --python --index --index-url --default-index --extra-index-url --env-file \
-        --directory --project --extra --group --only-group --no-group --package --no-extra --cache-dir --color --config-file")
-        .under(&["run"]).globals("p", "--directory --project --cache-dir --color --config-file").starts("-m --module").via(Via::Launcher),
-    of("pipx", "", "--spec --index-url --pip-args --python --with").under(&["run"]).rest(Rest::Package).via(Via::Launcher),
-    of("poetry pipenv pdm hatch rye pixi", "CPempv", "--project --directory --environment --manifest-path --env")
-        .under(&["run"]).globals("CPe", "--project --directory --env --python").via(Via::Launcher),
-    of("conda mamba micromamba", "npe", "--name --prefix --cwd --env").under(&["run"]).via(Via::Launcher),
-    of("mise rtx", "Cj", "--cd --jobs").under(&["exec|x"]).rest(Rest::Dashes).via(Via::Launcher),
-    of("asdf pyenv rbenv nodenv goenv jenv", "", "").under(&["exec"]).via(Via::Launcher),
-    of("volta", "", "--node --npm --yarn --env").under(&["run"]).via(Via::Launcher),
-    of("rustup", "", "").under(&["run"]).skip(1).via(Via::Launcher),
-    of("bundle bundler", "", "--gemfile").under(&["exec"]).via(Via::Launcher),
-    of("gem", "gv", "--version --gem").under(&["exec"]).rest(Rest::Package).via(Via::Launcher),
-    of("dnx", "", "").rest(Rest::Package).via(Via::Launcher),
-    of("go", "", "-C -exec -mod -modfile -tags -ldflags -gcflags -asmflags -gccgoflags -p -o -overlay -pkgdir -toolexec -buildmode -compiler \
-        -installsuffix -covermode -coverpkg -pgo").under(&["run"]).rest(Rest::GoPackage).via(Via::Launcher),
-    of("nix", "cfj", "--file --include --override-input --inputs-from --option --log-format --store --system").under(&["run"])
-        .globals("", "--extra-experimental-features --experimental-features --option --store").rest(Rest::Flake).via(Via::Launcher),
-    of("nix", "fI", "--file --include --override-input --option --extra-experimental-features").under(&["shell|develop"])
-        .globals("", "--extra-experimental-features --experimental-features --option --store").starts("-c --command").permutes().via(Via::Launcher),
-    of("nix-shell", "AIjiE", "--attr --run --command --include --keep --option --arg --argstr --exclude").texts("--run --command").rest(Rest::Nothing).via(Via::Launcher),
-    of("guix", "", "").under(&["shell|environment"]).rest(Rest::Dashes).via(Via::Launcher),
-    of("comma ,", "P", "--picker").via(Via::Launcher),
-    of("devbox", "c", "--config").under(&["run"]).via(Via::Launcher),
-    of("pkgx", "", "").via(Via::Launcher),
-    of("pdb ipdb cprofile profile debugpy kernprof viztracer pyinstrument scalene", "cors", "--listen --connect --outfile --sort")
-        .via(Via::Launcher),
-    of("coverage", "", "--source --include --omit --rcfile --data-file").under(&["run"]).via(Via::Launcher),
-    of("git", "", "").under(&["bisect", "run"]).globals("cC", "--git-dir --work-tree --namespace"),
-    of("git", "", "").under(&["submodule", "foreach"]).globals("cC", "--git-dir --work-tree --namespace").rest(Rest::Text),
-    of("git", "xsX", "--exec --strategy --strategy-option --onto").under(&["rebase"]).globals("cC", "--git-dir --work-tree --namespace")
-        .texts("-x --exec").rest(Rest::Nothing),
+    of("git", "", "")
+        .under(&["bisect", "run"])
+        .globals("cC", "--git-dir --work-tree --namespace"),
+    of("git", "", "")
+        .under(&["submodule", "foreach"])
+        .globals("cC", "--git-dir --work-tree --namespace")
+        .rest(Rest::Text),
+    of("git", "xsX", "--exec --strategy --strategy-option --onto")
+        .under(&["rebase"])
+        .globals("cC", "--git-dir --work-tree --namespace")
+        .texts("-x --exec")
+        .rest(Rest::Nothing),
     // Packers, installers and others with an option for a program.
-    of("tar bsdtar gtar", "", "--to-command --checkpoint-action --use-compress-program --info-script --rsh-command")
-        .texts("--to-command --use-compress-program --info-script").rest(Rest::Nothing),
+    of(
+        "tar bsdtar gtar",
+        "",
+        "--to-command --checkpoint-action --use-compress-program --info-script \
+            --rsh-command",
+    )
+    .texts("--to-command --use-compress-program --info-script")
+    .rest(Rest::Nothing),
 ];
 
 /// Subcommands of tmux, of which several may stand in one command.
