@@ -117,13 +117,16 @@ fn conditions(pack: &Pack, all: &[Predicate]) -> Vec<Condition> {
             let field = match predicate.field {
                 Field::FileName => "FileName",
                 Field::ProcessCommandLine => "ProcessCommandLine",
+                other => panic!("the query has no {other}"),
             };
             let operator = match predicate.operator {
                 Operator::HasAny => "has_any",
                 Operator::InCi => "in~",
+                other => panic!("the query has no {other}"),
             };
             let terms = match &predicate.terms {
                 Terms::List(list) => pack.lists[list].clone(),
+                Terms::Lists(lists) => lists.iter().flat_map(|list| pack.lists[list].clone()).collect(),
                 Terms::Inline(terms) => terms.clone(),
             };
             (field.to_owned(), operator.to_owned(), terms)

@@ -66,6 +66,7 @@ impl Judge {
         let subject = Subject {
             file_names,
             command_line: command_line.as_ref(),
+            ..Subject::default()
         };
         self.engine.judge(&subject, &mut self.engine.scratch())
     }
