@@ -35,11 +35,11 @@ impl fmt::Display for Limit {
 
 impl Budget {
     /// Bytes of text looked at or made for each byte of argv.
-    pub const BYTES: usize = 4;
+    pub const BYTES: usize = 8;
     /// Bytes for a short argv.
     pub const LEAST_BYTES: usize = 256 << 10;
     /// Bytes for the longest argv.
-    pub const MOST_BYTES: usize = 16 << 20;
+    pub const MOST_BYTES: usize = 32 << 20;
     /// Commands of one exec.
     pub const COMMANDS: usize = 1024;
     /// Nesting of shells, substitutions and wrappers.

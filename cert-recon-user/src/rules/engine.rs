@@ -397,8 +397,15 @@ impl Engine {
 /// What the acts that matched ask about.
 fn name_targets(acts: &[Act<'_>], matched: &[usize], verdict: &mut Verdict) {
     let mut known = HashSet::new();
-    let chosen = matched.iter().filter_map(|number| acts.get(*number));
-    for target in chosen.flat_map(|act| &act.requests.targets) {
+    let chosen = || {
+        matched
+            .iter()
+            .filter_map(|number| acts.get(*number))
+            .map(|act| &act.requests)
+    };
+    // Who asks no service asks the host itself.
+    let by_hosts = verdict.services.is_empty() && chosen().all(|requests| requests.targets.is_empty());
+    for target in chosen().flat_map(|requests| if by_hosts { &requests.hosts } else { &requests.targets }) {
         let Some(target) = known_end(target) else { continue };
         if known.insert(target) {
             verdict.targets.push(target.to_owned());

@@ -70,11 +70,12 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whom the command asks about. None of one whose analysis was cut short: a list that may lack a target says nothing about
-/// all of them.
+/// Whom the command asks about. None of one whose argv or analysis was cut short: a list that may lack a target says nothing
+/// about all of them.
 pub(super) fn targets(report: &Report) -> &[String] {
+    let is_whole = report.argv.len() as u64 == report.argv_total;
     match &report.verdict {
-        Some(verdict) if verdict.cut_short.is_none() => &verdict.targets,
+        Some(verdict) if is_whole && verdict.cut_short.is_none() => &verdict.targets,
         _ => &[],
     }
 }

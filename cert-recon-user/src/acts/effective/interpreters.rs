@@ -248,6 +248,11 @@ fn script<'a>(
     }
     // A script may come from the net: `deno run https://host/ctfr.ts?x`.
     let path = file.bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
+    // A package's or a program's main file is called like its folder.
+    let path = ["/__main__.py", "/main.py", "/index.js", "/cli.py"]
+        .iter()
+        .find_map(|main| path.strip_suffix(main.as_bytes()))
+        .unwrap_or(path);
     let programs = names::of_program(path);
     if !programs.is_empty() {
         inner.push(Inner::named(programs, args, Via::Launcher, budget));

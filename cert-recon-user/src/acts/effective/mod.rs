@@ -99,12 +99,15 @@ impl<'a> Found<'a, '_> {
             }
             Runs::Text { text, params } => {
                 let params: Vec<&[u8]> = params.iter().map(Word::bytes).collect();
+                let mut copies = Copies::default();
                 for simple in shell::parse(text.bytes(), &params, self.budget) {
                     let mut words = simple.words.into_iter();
                     if let Some(program) = words.next() {
+                        let args: Vec<Word<'a>> = words.map(Word::owned).collect();
+                        copies.note(&program, &args);
                         self.visit(Command {
-                            programs: names::of_program(&program),
-                            args: words.map(Word::owned).collect(),
+                            programs: copies.names(&program),
+                            args,
                             stdin: simple.stdin,
                             via: via.clone(),
                         });
@@ -112,6 +115,39 @@ impl<'a> Found<'a, '_> {
                 }
             }
         }
+    }
+}
+
+/// Programs that a text has copied, moved or linked before it runs them by their new name.
+#[derive(Default)]
+struct Copies(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Copies {
+    /// More than a text in earnest has.
+    const MOST: usize = 16;
+
+    /// Notes what a command copies.
+    fn note(&mut self, program: &[u8], args: &[Word<'_>]) {
+        if !matches!(names::base(program), b"cp" | b"mv" | b"ln" | b"install") || self.0.len() >= Self::MOST {
+            return;
+        }
+        let mut operands = args.iter().map(Word::bytes).filter(|word| !word.starts_with(b"-"));
+        if let (Some(from), Some(to)) = (operands.next(), operands.next_back()) {
+            self.0.push((to.to_vec(), from.to_vec()));
+        }
+    }
+
+    /// Names of a program, those of what it is a copy of included.
+    fn names(&self, program: &[u8]) -> Vec<String> {
+        let mut programs = names::of_program(program);
+        if let Some((_, from)) = self.0.iter().rev().find(|(to, _)| to == program) {
+            for name in names::of_program(from) {
+                if !programs.contains(&name) {
+                    programs.push(name);
+                }
+            }
+        }
+        programs
     }
 }
 

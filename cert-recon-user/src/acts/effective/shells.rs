@@ -47,6 +47,8 @@ pub(super) fn look<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut V
             match letter {
                 b'c' => text = true,
                 b's' => input = true,
+                // Reads its text and runs nothing of it.
+                b'n' if bytes[0] == b'-' => return,
                 // Their value is the next word, behind those of earlier letters.
                 b'o' | b'O' => at += 1,
                 // fish: a text to run before all else.
@@ -69,7 +71,8 @@ pub(super) fn look<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut V
         return;
     }
     match rest.split_first() {
-        Some((file, args)) if !input && !is_input(file.bytes()) => {
+        // A file that is not known may be what the shell made of a process's output, which then is the input.
+        Some((file, args)) if !input && !is_input(file.bytes()) && (file.is_known() || command.stdin.is_none()) => {
             let programs = names::of_program(file.bytes());
             if !programs.is_empty() {
                 inner.push(Inner::named(programs, args, Via::Launcher, budget));

@@ -18,6 +18,7 @@ pub(super) static TABLE: &[(&str, Look)] = &[
     ("tmux", tmux),
     ("vim vi nvim ex view gvim vimdiff rvim", vim),
     ("tar gtar bsdtar", tar),
+    ("make gmake", make),
     ("ssh scp sftp", ssh),
     ("pwsh powershell", pwsh),
     ("source .", source),
@@ -257,6 +258,35 @@ fn screen<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut Vec<Inner<
     }
 }
 
+/// `make --eval 'target:;@command'`: what stands behind the rule's first separator is a shell's text.
+fn make<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut Vec<Inner<'a>>) {
+    for (at, word) in command.args.iter().enumerate() {
+        let bytes = word.bytes();
+        let rules = match bytes.strip_prefix(b"--eval") {
+            Some(rest) if rest.starts_with(b"=") => &rest[1..],
+            Some(b"") => command.args.get(at + 1).map_or(&b""[..], Word::bytes),
+            _ if bytes.starts_with(b"-E") => &bytes[2..],
+            _ => continue,
+        };
+        if !budget.pay(rules.len() + 1) {
+            return;
+        }
+        for line in rules.split(|byte| *byte == b'\n') {
+            let Some(start) = line.iter().position(|byte| matches!(byte, b';' | b'\t')) else {
+                continue;
+            };
+            let text = line[start + 1..].trim_ascii_start();
+            let quiet = text
+                .iter()
+                .take_while(|byte| matches!(byte, b'@' | b'-' | b'+'))
+                .count();
+            // make's own `$$` is the shell's `$`.
+            let text = text[quiet..].to_vec();
+            inner.push(Inner::text(Word::owned(text), Vec::new(), Via::Shell));
+        }
+    }
+}
+
 /// `vim -c '!command'`, `vim '+!command'`.
 fn vim<'a>(command: &Command<'a>, _: &mut Budget, inner: &mut Vec<Inner<'a>>) {
     for (at, word) in command.args.iter().enumerate() {
@@ -380,11 +410,21 @@ fn pwsh<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut Vec<Inner<'a
 
 /// `. ./script arguments`.
 fn source<'a>(command: &Command<'a>, budget: &mut Budget, inner: &mut Vec<Inner<'a>>) {
-    if let Some((file, args)) = command.args.split_first() {
-        let programs = names::of_program(file.bytes());
-        if !programs.is_empty() && !shells::is_input(file.bytes()) {
-            inner.push(Inner::named(programs, args, Via::Launcher, budget));
+    let Some((file, args)) = command.args.split_first() else {
+        return;
+    };
+    // A file that is not known may be what the shell made of a process's output, which then is the input.
+    if shells::is_input(file.bytes()) || !file.is_known() {
+        if let Some(stdin) = &command.stdin
+            && budget.pay(stdin.len())
+        {
+            inner.push(Inner::text(Word::owned(stdin.clone()), Vec::new(), Via::Shell));
         }
+        return;
+    }
+    let programs = names::of_program(file.bytes());
+    if !programs.is_empty() {
+        inner.push(Inner::named(programs, args, Via::Launcher, budget));
     }
 }
 

@@ -74,10 +74,11 @@ pub(super) fn replace<'a>(word: &Word<'a>, needle: &[u8], with: &[u8], budget: &
 
 /// Whether the word may name a program to run, where it could also be an argument: no URL, host, option or assignment.
 pub(super) fn may_be_program(word: &Word<'_>) -> bool {
+    // In an image's own folders programs have no endings: a bare `x.sh` is a file that the entry point is given.
     let bytes = word.bytes();
     let base = super::names::base(bytes);
     !bytes.is_empty()
         && !bytes.starts_with(b"-")
         && !bytes.iter().any(|byte| b":?=@%*,\0".contains(byte))
-        && (!base.contains(&b'.') || bytes.contains(&b'/') || super::names::is_script(&String::from_utf8_lossy(base)))
+        && (!base.contains(&b'.') || bytes.contains(&b'/'))
 }

@@ -132,6 +132,9 @@ pub(super) static TABLE: &[Wrapper] = &[
     of("setsid", "", ""),
     of("timeout gtimeout", "ks", "--kill-after --signal").skip(1),
     of("timelimit", "tTsSp", ""),
+    of("expect", "fD", "").texts("-c"),
+    of("spawn", "", ""),
+    of("faketime", "p", "--exclude-monotonic").skip(1),
     of("stdbuf gstdbuf", "ioe", "--input --output --error"),
     of("unbuffer", "", ""),
     of("time gtime", "fo", "--format --output"),
@@ -274,7 +277,9 @@ pub(super) static TABLE: &[Wrapper] = &[
         "-ex -x -d -cd -command --command --eval-command --directory --cd -iex -ix \
             --init-eval-command -D --data-directory",
     )
-    .starts("--args -args"),
+    // With a program and a core file it looks at what has run.
+    .starts("--args -args")
+    .needs("--args -args"),
     of("lldb", "osSOkKfcp", "--one-line --source --file --core"),
     of("rr", "", "").under(&["record"]),
     of("valgrind", "", ""),

@@ -92,23 +92,37 @@ pub(super) fn read(program: &Program<'_>, found: &mut Found<'_>) {
 }
 
 /// Arguments of a script or of unknown code: whole URLs, whole host names, and the same behind `--option=`.
+///
+/// A host whose name could be a file's (`crt.sh`) is one only beside something that it could be asked about.
 pub(super) fn arguments(args: &[Word<'_>], found: &mut Found<'_>) {
+    let mut maybe = Vec::new();
+    let mut before: &[u8] = b"";
     for word in args {
         let word = word.bytes();
-        let value = match word.iter().position(|&b| b == b'=') {
-            Some(at) if word.starts_with(b"-") => &word[at + 1..],
-            _ => word,
+        let (value, is_value) = match word.iter().position(|&b| b == b'=') {
+            Some(at) if word.starts_with(b"-") => (&word[at + 1..], true),
+            _ => (word, before.starts_with(b"-")),
         };
+        before = word;
         if !found.ask_url(value, Scheme::Needed)
             && let Some(host) = host::bare(value)
         {
-            if !host::may_be_file(&host) {
+            let is_file = host::may_be_file(&host);
+            if !is_file {
                 found.push_target(host.clone());
             }
-            found.push_host(host);
+            // A word alone is what a script is about, not whom it asks.
+            match (is_value, is_file) {
+                (true, true) => maybe.push(host),
+                (true, false) => found.push_host(host),
+                (false, _) => {}
+            }
         } else if let Some(target) = host::target(value).filter(|target| !host::may_be_file(target)) {
             found.push_target(target);
         }
+    }
+    if found.has_targets() {
+        maybe.into_iter().for_each(|host| found.push_host(host));
     }
 }
 

@@ -124,9 +124,10 @@ impl Reader {
         }
     }
 
-    /// Only what comes from the standard input is known.
+    /// Only what comes from the standard input is known, or from a process whose output the shell makes a file of.
     fn config_file(&mut self, file: &[u8], stdin: Option<&[u8]>, found: &mut Found<'_>) {
-        let is_stdin = matches!(file, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0");
+        let is_stdin =
+            matches!(file, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0") || file == [Word::UNKNOWN];
         if is_stdin && found.budget.enter() {
             self.config(stdin.unwrap_or_default(), found);
             found.budget.leave();

@@ -44,6 +44,11 @@ impl<'b> Found<'b> {
         !self.requests.hosts.is_empty()
     }
 
+    /// Whether any target has been found.
+    pub(super) fn has_targets(&self) -> bool {
+        !self.requests.targets.is_empty()
+    }
+
     /// Whether this host (normalised) has been found.
     pub(super) fn knows_host(&self, host: &str) -> bool {
         self.hosts.contains(host)

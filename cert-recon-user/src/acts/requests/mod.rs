@@ -30,7 +30,22 @@ mod url;
 mod wget;
 
 use self::found::Found;
-use super::{Budget, Command, Requests};
+use super::{Budget, Command, Manner, Requests};
+
+/// Tools that print their help when nobody tells them a host. Others read hosts from their input then.
+const NEEDS_ARGUMENTS: &[&str] = &[
+    "sslscan",
+    "sslyze",
+    "testssl",
+    "o-saft",
+    "cipherscan",
+    "ssl-cert-check",
+    "ctfr",
+    "sslcan",
+    "a2sv",
+    "certgraph",
+    "pshtt",
+];
 
 /// What a command asks for. A name that is known decides how its arguments are read; of an unknown program, whole URLs and
 /// whole host names count. `scripts` also has the sources that a search tool is told to ask (`theHarvester -b crtsh`).
@@ -41,6 +56,9 @@ pub fn of(command: &Command<'_>, budget: &mut Budget) -> Requests {
         return Requests::default();
     }
     let mut found = Found::new(budget);
+    if command.args.is_empty() && command.stdin.is_none() && NEEDS_ARGUMENTS.iter().any(|name| command.is(name)) {
+        found.manner(Manner::Help);
+    }
     programs::read(command, &mut found);
     programs::redirections(command, &mut found);
     found.finish()

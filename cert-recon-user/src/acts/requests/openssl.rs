@@ -71,7 +71,7 @@ fn connect(args: &[Word<'_>], stdin: Option<&[u8]>, found: &mut Found<'_>) {
     for item in walk(args) {
         match item {
             Item::Option(b"connect" | b"host", Some(host)) => endpoint(host, found),
-            Item::Option(b"servername" | b"verify_hostname" | b"name" | b"xmpphost", Some(name)) => found.about(name),
+            Item::Option(b"servername" | b"verify_hostname" | b"xmpphost", Some(name)) => found.about(name),
             Item::Option(b"www", Some(path)) => found.http_text(&[b"GET ", path, b" HTTP/1.0"].concat()),
             Item::Option(b"help" | b"h" | b"?", _) => found.manner(Manner::Help),
             Item::Option(..) => {}
@@ -83,6 +83,12 @@ fn connect(args: &[Word<'_>], stdin: Option<&[u8]>, found: &mut Found<'_>) {
 
 /// `host`, `host:port`, `[v6]:port`: asked, and asked about.
 fn endpoint(text: &[u8], found: &mut Found<'_>) {
+    // A port may be a service's name.
+    let port = text.iter().rposition(|byte| *byte == b':');
+    let text = match port.map(|at| (&text[..at], &text[at + 1..])) {
+        Some((host, port)) if port.first().is_some_and(u8::is_ascii_alphabetic) && !host.contains(&b':') => host,
+        _ => text,
+    };
     if found.ask_endpoint(text) {
         found.about(text);
     }

@@ -97,7 +97,13 @@ pub(super) fn inner(host: &str, url: &Url<'_>) -> Vec<Vec<u8>> {
                         .nth(3)
                         .filter(|rest| rest.contains(&b'.')),
                 };
-                if let Some(rest) = rest {
+                // Only the front page of a service asks it nothing, and an archive has it from another day.
+                let path = rest.and_then(|rest| {
+                    let host = rest.windows(3).position(|part| part == b"://").map_or(0, |at| at + 3);
+                    rest.get(host..)?.splitn(2, |byte| *byte == b'/').nth(1)
+                });
+                let asks = !url.query.is_empty() || path.is_some_and(|path| !path.is_empty());
+                if let Some(rest) = rest.filter(|_| asks) {
                     urls.push(query_behind(rest));
                 }
             }

@@ -36,6 +36,10 @@ pub(super) fn write(words: &[Vec<u8>], input: Option<&[u8]>, into: &mut Vec<u8>,
         b"print" => Some(print(args)),
         b"true" | b":" | b"false" | b"cd" | b"sleep" | b"export" | b"unset" | b"set" | b"shift" => Some(Vec::new()),
         b"seq" => None,
+        // Where a program is: it is the one that was asked for.
+        b"which" => args.last().cloned(),
+        b"command" if matches!(args.first().map(Vec::as_slice), Some(b"-v" | b"-pv")) => args.get(1).cloned(),
+        b"type" if matches!(args.first().map(Vec::as_slice), Some(b"-p" | b"-P")) => args.get(1).cloned(),
         _ => input.and_then(|input| filters::apply(name, args, input, budget)),
     };
     match made {

@@ -17,6 +17,9 @@ use super::syntax::{
     Assign, AssignValue, Item, Join, List, Node, Piece, Redirect, RedirectTo, Script, SimpleNode, Stage, Word, WordKind,
 };
 
+/// Programs, variables that they read, and the options that say the same.
+const ENVIRONMENT: &[(&str, &str, &str)] = &[("psql", "PGHOST", "--host="), ("psql", "PGHOSTADDR", "--host=")];
+
 /// Words of one loop that its body is walked through for.
 const ROUNDS: usize = 256;
 
@@ -545,10 +548,29 @@ impl<'b> Shell<'b> {
         {
             simple.stdin = input.map(|input| input.to_vec());
         }
+        let mut words = words;
+        self.add_environment(&mut words);
         if let Some(simple) = self.simples.get_mut(slot) {
             simple.words = words;
         }
         status
+    }
+
+    /// What a program reads from its environment counts as if it stood in its arguments.
+    fn add_environment(&mut self, words: &mut Vec<Vec<u8>>) {
+        let Some(name) = words.first() else { return };
+        let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+        for (program, variable, option) in ENVIRONMENT {
+            if program.as_bytes() == name.as_slice()
+                && let Some(value) = self
+                    .state
+                    .variable(variable.as_bytes())
+                    .and_then(|known| known.values.first())
+                && self.budget.pay(value.len())
+            {
+                words.insert(1, [option.as_bytes(), value].concat());
+            }
+        }
     }
 
     fn function(&mut self, function: Function, words: &[Vec<u8>], input: Option<&Bytes>, sink: &mut Sink) -> Status {
