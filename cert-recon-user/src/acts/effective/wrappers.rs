@@ -132,7 +132,7 @@ pub(super) static TABLE: &[Wrapper] = &[
     of("setsid", "", ""),
     of("timeout gtimeout", "ks", "--kill-after --signal").skip(1),
     of("timelimit", "tTsSp", ""),
-    of("expect", "fD", "").texts("-c"),
+    of("expect", "fDc", "").texts("-c"),
     of("spawn", "", ""),
     of("faketime", "p", "--exclude-monotonic").skip(1),
     of("stdbuf gstdbuf", "ioe", "--input --output --error"),

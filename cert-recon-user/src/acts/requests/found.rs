@@ -103,8 +103,13 @@ impl<'b> Found<'b> {
 
     /// A word that can only be a host, `host:port` or `[v6]:port`.
     pub(super) fn ask_endpoint(&mut self, text: &[u8]) -> bool {
-        if !self.budget.pay(text.len()) || is_unknown(text) {
+        if !self.budget.pay(text.len()) || text.is_empty() {
             return false;
+        }
+        // Some host, whichever: `$ip`.
+        if is_unknown(text) {
+            self.push_host(char::from(Word::UNKNOWN).to_string());
+            return true;
         }
         // A URL in place of a host is read as one by many tools.
         if let Some(url) = url::parse(text, Scheme::Needed) {

@@ -6,6 +6,9 @@ use crate::acts::Limit;
 /// URLs made from one pattern; more are not looked at, and the budget says so.
 const MOST: usize = 4096;
 
+/// Parts of one pattern; a URL with more stays as it is, and the budget says so.
+const MOST_PARTS: usize = 64;
+
 /// Whether a URL has anything to expand.
 pub(super) fn is_in(url: &[u8]) -> bool {
     url.iter().any(|b| matches!(b, b'{' | b'['))
@@ -25,6 +28,11 @@ pub(super) fn expand(url: &[u8], found: &mut Found<'_>, ask: &mut dyn FnMut(&[u8
         ask(url, found);
         return;
     };
+    if parts.len() > MOST_PARTS {
+        found.budget.note(Limit::Bytes);
+        ask(url, found);
+        return;
+    }
     let mut chosen = vec![0_usize; parts.len()];
     for _ in 0..MOST {
         let mut made = Vec::with_capacity(url.len());

@@ -30,7 +30,7 @@ mod url;
 mod wget;
 
 use self::found::Found;
-use super::{Budget, Command, Manner, Requests};
+use super::{Budget, Command, Manner, Requests, Via};
 
 /// Tools that print their help when nobody tells them a host. Others read hosts from their input then.
 const NEEDS_ARGUMENTS: &[&str] = &[
@@ -56,7 +56,11 @@ pub fn of(command: &Command<'_>, budget: &mut Budget) -> Requests {
         return Requests::default();
     }
     let mut found = Found::new(budget);
-    if command.args.is_empty() && command.stdin.is_none() && NEEDS_ARGUMENTS.iter().any(|name| command.is(name)) {
+    if command.args.is_empty()
+        && command.stdin.is_none()
+        && !command.via.contains(&Via::Wrapper)
+        && NEEDS_ARGUMENTS.iter().any(|name| command.is(name))
+    {
         found.manner(Manner::Help);
     }
     programs::read(command, &mut found);
