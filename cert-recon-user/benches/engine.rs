@@ -11,6 +11,9 @@ use cert_recon::rules::{BUILTIN_PACKS, Engine, Pack, Scratch, Subject};
 const SMALL: usize = 128 << 10;
 const LARGE: usize = 2 << 20;
 
+/// A program's name, its first arguments, and what is repeated behind them.
+type Hostile<'a> = (&'a str, &'a [&'a [u8]], &'a [u8]);
+
 struct Line {
     names: Vec<Vec<u8>>,
     argv: Vec<u8>,
@@ -181,7 +184,7 @@ fn main() {
         b"((",
         b"#",
     ];
-    let others: &[(&str, &[&[u8]], &[u8])] = &[
+    let others: &[Hostile<'_>] = &[
         ("curl", &[b"curl"], b"https://crt.sh/ "),
         ("curl", &[b"curl"], b"{a,b}"),
         ("curl", &[b"curl"], b"[1-9]"),

@@ -195,7 +195,7 @@ fn a_finding_is_read_within_a_tenth_of_a_second_of_its_exec() {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn what_is_no_such_tool_is_counted_as_clean_and_not_reported() {
-    let watch = Watch::findings(&[]);
+    let watch = Watch::findings(&["--rules", "kql"]);
     let temp = Temp::new();
     let asked = token();
     Exec::new(temp.program("curl", Program::Exit))

@@ -13,7 +13,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 
 fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let (name, line) = input;
-    let subject = Subject::new(&[&name], &line);
+    let names = [name.as_slice()];
+    let subject = Subject::new(&names, &line);
     let mut scratch = ENGINE.scratch();
     let verdict = ENGINE.judge(&subject, &mut scratch);
     assert_eq!(verdict, ENGINE.judge(&subject, &mut scratch));
