@@ -287,9 +287,10 @@ pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
     unsafe {
         let child = check(libc::fork())?;
         if child == 0 {
+            // Not its parent: that could come to it only after the child's own child.
+            pid.set(libc::getpid().unsigned_abs());
             return Ok(());
         }
-        pid.set(child.unsigned_abs());
         child_close_all();
         let mut status = 0;
         libc::waitpid(child, &raw mut status, 0);

@@ -248,10 +248,15 @@ impl Watch {
         Self::start(&["watch", "--format", "json", "--all-execs"])
     }
 
-    /// Findings, as JSON, with these flags.
+    /// Findings, as JSON, with these flags; each of them, not folded, unless flags or a configuration say otherwise.
     #[track_caller]
     pub(crate) fn findings(flags: &[&str]) -> Self {
-        Self::start(&[&["watch", "--format", "json"], flags].concat())
+        let mut args = vec!["watch", "--format", "json"];
+        if !flags.contains(&"--fold-interval") && !flags.contains(&"--config") {
+            args.extend(["--fold-interval", "0"]);
+        }
+        args.extend(flags);
+        Self::start(&args)
     }
 
     /// Starts the program and waits until it watches.
