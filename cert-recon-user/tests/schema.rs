@@ -82,6 +82,7 @@ fn full_report() -> Report {
         file_name: bytes(),
         folder_path: bytes(),
         file_size: Some(u64::MAX),
+        known_as: vec!["python3.11".to_owned(), "python3".to_owned()],
         sha256: Some(Ok([0xab; 32])),
         script_path: bytes(),
         argv: HOSTILE.to_vec(),
@@ -96,6 +97,7 @@ fn full_report() -> Report {
         previous: Some(image.clone()),
         ancestry: vec![Process { pid: 2, image }; 20],
         verdict: Some(verdict()),
+        suspicions: Vec::new(),
         events_lost: 4,
         tuning: Tuning {
             asked_for: true,

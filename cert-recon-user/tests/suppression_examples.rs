@@ -257,7 +257,8 @@ fn report(case: &Case, engine: &Engine) -> Report {
     let mut argv = case.line.replace(' ', "\0").into_bytes();
     argv.push(0);
     let name = case.line.split(' ').next().unwrap().as_bytes();
-    let subject = Subject::new(&[name], case.line.as_bytes());
+    let names = [name];
+    let subject = Subject::new(&names, case.line.as_bytes());
     let verdict = engine.judge(&subject, &mut engine.scratch());
     assert!(verdict.is_some(), "{}: it is a finding", case.what);
     let time: SystemTime = humantime::parse_rfc3339(case.time).unwrap();
