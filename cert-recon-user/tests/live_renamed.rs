@@ -100,21 +100,22 @@ fn a_copy_of_curl_is_curl_whatever_it_is_called_and_another_file_of_its_size_is_
     assert_eq!(row.text("FileName"), Some("x"));
     assert_eq!(row.json["Targets"], serde_json::json!([format!("{asked}.example.com")]));
 
-    // As long, and not the same: its last byte differs.
+    // As long, and not the same: its last byte differs. Only curl reads the braces.
     let mut bytes = fs::read(&curl).expect("reading curl");
     let last = bytes.last_mut().expect("curl is not empty");
     *last ^= 1;
-    let asked = token();
-    Exec::new(temp.executable("y", &bytes))
-        .args(asks(&asked))
-        .env(NO_NETWORK)
-        .run_any();
-    assert_eq!(
-        watch
-            .rows_so_far(|row| row.json["Targets"].to_string().contains(&asked))
-            .len(),
-        0
-    );
+    let y = temp.executable("y", &bytes);
+    let (whole, other) = (token(), token());
+    for (program, asked) in [(&x, &whole), (&y, &other)] {
+        let url = format!("https://{{crt,foo}}.sh/?q={asked}.example.com");
+        Exec::new(program)
+            .args(["x", "-m", "1", &url])
+            .env(NO_NETWORK)
+            .run_any();
+    }
+    assert_eq!(known_as(&watch.row_of(&whole)), Some("curl"));
+    let about = |row: &Row| row.text("ProcessCommandLine").is_some_and(|line| line.contains(&other));
+    assert_eq!(watch.rows_so_far(about).len(), 0);
 
     // A hard link and a file that is gone are the same content.
     let asked = token();

@@ -656,6 +656,10 @@ fn any_report() -> impl Strategy<Value = Report> {
                 file_name: path(),
                 folder_path: path(),
                 file_size,
+                known_as: match (&sha256, &verdict) {
+                    (Some(Ok(_)), Some(_)) => vec!["curl".to_owned()],
+                    _ => Vec::new(),
+                },
                 sha256,
                 script_path: path(),
                 argv_total: argv.len() as u64 + missing,
@@ -673,6 +677,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                     .map(|(pid, image)| Process { pid, image })
                     .collect(),
                 verdict,
+                suspicions: Vec::new(),
                 events_lost,
                 tuning: Tuning::default(),
             }

@@ -163,7 +163,7 @@ struct Candidate {
 
 impl Candidate {
     /// What a copy of it is known by. A link may call a program something that only the link makes of it (a sandbox that
-    /// starts what it is called as), so links count only when the file's own name says nothing (`nc.openbsd`).
+    /// starts what it is called as), so links count only when the file's own name says nothing (an alternative: `vendor-wget`).
     fn names(mut self) -> Vec<String> {
         if let Some(multi) = self.own.iter().find(|name| MULTI_CALL.contains(&name.as_str())) {
             return vec![multi.clone()];
@@ -416,8 +416,8 @@ mod tests {
         host.program("bin/ls", &[1; 11]);
         host.program("bin/python3.11", &[1; 12]);
         host.link("python3.11", "bin/python3");
-        host.program("bin/nc.openbsd", &[1; 13]);
-        host.link("nc.openbsd", "bin/nc");
+        host.program("bin/fetcher", &[1; 13]);
+        host.link("fetcher", "bin/wget2");
         host.program("bin/busybox", &[1; 14]);
         host.link("busybox", "bin/wget");
         host.program("bin/firejail", &[1; 15]);
@@ -429,7 +429,7 @@ mod tests {
             rows(&[
                 (10, "curl curl-8.1"),
                 (12, "python3.11 python3 python"),
-                (13, "nc.openbsd nc"),
+                (13, "fetcher wget2"),
                 (14, "busybox"),
                 (15, "firejail"),
                 (16, "sslscan"),
