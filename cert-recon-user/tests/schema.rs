@@ -185,6 +185,7 @@ fn blind() -> Blind {
 fn full_records() -> Vec<Record> {
     let mut unhashed = full_report();
     unhashed.sha256 = Some(Err("gone".to_owned()));
+    unhashed.known_as.clear();
     vec![
         Record::Exec(Box::new(full_report())),
         Record::Exec(Box::new(unhashed)),
@@ -533,6 +534,7 @@ fn an_empty_text_is_absent() {
         *text = Some(String::new());
     }
     report.sha256 = Some(Err(String::new()));
+    report.known_as.clear();
     let nothing = Image {
         file_name: Some(Vec::new()),
         folder_path: Some(Vec::new()),
