@@ -74,6 +74,9 @@ fn engine(packs: &[&str]) -> Engine {
     Engine::new(&packs).expect("the packs work together")
 }
 
+/// A program, the arguments in front, and what is repeated behind them.
+type Repeated<'a> = (&'a str, &'a [&'a [u8]], &'a [u8]);
+
 fn main() {
     let (kql, both) = (engine(&["kql"]), engine(&["kql", "extended"]));
     let mut scratch = both.scratch();
@@ -181,7 +184,7 @@ fn main() {
         b"((",
         b"#",
     ];
-    let others: &[(&str, &[&[u8]], &[u8])] = &[
+    let others: &[Repeated<'_>] = &[
         ("curl", &[b"curl"], b"https://crt.sh/ "),
         ("curl", &[b"curl"], b"{a,b}"),
         ("curl", &[b"curl"], b"[1-9]"),
