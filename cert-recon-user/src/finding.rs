@@ -1,6 +1,6 @@
 //! An exec as it is reported: owned, with everything that was learned about it.
 
-use std::{borrow::Cow, time::SystemTime};
+use std::{borrow::Cow, mem, time::SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
@@ -39,6 +39,8 @@ pub struct Report {
     pub folder_path: Option<Vec<u8>>,
     /// Size of the executable, bytes.
     pub file_size: Option<u64>,
+    /// Names of the watched program that the executable is a copy of, best first; empty when it is none, or called so.
+    pub known_as: Vec<String>,
     /// SHA-256 of the executable file that ran, or why it is not known; none when it was not asked for.
     pub sha256: Option<Result<[u8; 32], String>>,
     /// The script that chose the program.
@@ -67,10 +69,25 @@ pub struct Report {
     pub ancestry: Vec<Process>,
     /// What the rules say; none when no rule matched.
     pub verdict: Option<Verdict>,
+    /// What else they may have to say, until [`decide`](Self::decide).
+    pub suspicions: Vec<Suspicion>,
     /// Kernel events lost since the report before.
     pub events_lost: u64,
     /// What becomes of it.
     pub tuning: Tuning,
+}
+
+/// What the rules say if the executable is a copy of a watched program, which its hash tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Of that program.
+    pub sha256: [u8; 32],
+    /// What it is called, best first.
+    pub known_as: Vec<String>,
+    /// What is right then.
+    pub verdict: Verdict,
+    /// It is a finding of the confidence asked for.
+    pub asked_for: bool,
 }
 
 /// What the reader's wishes make of a report.
@@ -143,6 +160,7 @@ impl Report {
             file_name: owned(exec.file_name()),
             folder_path: exec.executable.map(|path| path.to_vec()),
             file_size: exec.executable_size,
+            known_as: Vec::new(),
             sha256: None,
             script_path: owned(exec.script()),
             argv: exec.argv.bytes().to_vec(),
@@ -157,6 +175,7 @@ impl Report {
             previous: None,
             ancestry: Vec::new(),
             verdict,
+            suspicions: Vec::new(),
             events_lost: 0,
             tuning: Tuning::default(),
         }
@@ -169,7 +188,7 @@ impl Report {
         let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
         let image = |image: &Image| bytes(&image.file_name) + bytes(&image.folder_path) + bytes(&image.argv);
         let list = |values: &[String]| values.iter().map(|v| v.len() + size_of::<String>()).sum::<usize>();
-        let verdict = self.verdict.as_ref().map_or(0, |v| {
+        let verdict = |v: &Verdict| {
             list(&v.rule_ids)
                 + list(&v.packs)
                 + list(&v.matched_terms)
@@ -179,7 +198,11 @@ impl Report {
                 + v.category.len()
                 + v.technique.len()
                 + v.tactic.len()
-        });
+        };
+        let suspicions = self
+            .suspicions
+            .iter()
+            .map(|s| size_of::<Suspicion>() + list(&s.known_as) + verdict(&s.verdict));
         let ancestry: usize = self
             .ancestry
             .iter()
@@ -198,7 +221,20 @@ impl Report {
             + text(&self.systemd_user_unit)
             + self.previous.as_ref().map_or(0, image)
             + ancestry
-            + verdict
+            + list(&self.known_as)
+            + self.verdict.as_ref().map_or(0, verdict)
+            + suspicions.sum::<usize>()
+    }
+
+    /// Decides by the hash, once it is known or will not be, what the executable is. Without a hash it is what it is called.
+    pub fn decide(&mut self) {
+        let suspicions = mem::take(&mut self.suspicions);
+        let Some(Ok(sha256)) = &self.sha256 else { return };
+        if let Some(right) = suspicions.into_iter().find(|suspicion| suspicion.sha256 == *sha256) {
+            self.verdict = Some(right.verdict);
+            self.known_as = right.known_as;
+            self.tuning.asked_for = right.asked_for;
+        }
     }
 
     /// A stable id: the same exec read back from a record has the same one. Made of host, time to the microsecond, process

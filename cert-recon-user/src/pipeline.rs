@@ -2,8 +2,9 @@
 //! the live monitor gave on the day.
 
 use crate::{
+    enrich::known::SharedPrograms,
     event::{Exec, FilePath},
-    finding::Report,
+    finding::{Report, Suspicion},
     rules::{Confidence, Engine, Scratch, Subject, Verdict},
 };
 
@@ -43,6 +44,7 @@ pub struct Pipeline {
     selection: Selection,
     sums: Sums,
     lost_since_report: u64,
+    programs: SharedPrograms,
 }
 
 impl Pipeline {
@@ -56,10 +58,18 @@ impl Pipeline {
             selection,
             sums: Sums::default(),
             lost_since_report: 0,
+            programs: SharedPrograms::default(),
         }
     }
 
-    /// Judges an exec, before which `lost` others were lost; the report to make of it, if any.
+    /// Suspects copies of these programs, from an index that others keep.
+    #[must_use]
+    pub fn with_programs(self, programs: SharedPrograms) -> Self {
+        Self { programs, ..self }
+    }
+
+    /// Judges an exec, before which `lost` others were lost; the report to make of it, if any. It is counted by what it is
+    /// called; the [gate](crate::suppress::Gate) counts it anew when the hash shows that it is a copy of something else.
     pub fn take(&mut self, exec: &Exec<'_>, lost: u64) -> Option<Report> {
         self.lost_since_report += lost;
         self.sums.delivered += 1;
@@ -72,14 +82,43 @@ impl Pipeline {
             Some(_) => &mut self.sums.suppressed,
             None => &mut self.sums.clean,
         } += 1;
-        if !(asked_for || self.selection.all_execs) {
+        let suspicions = self.suspicions(exec, verdict.as_ref());
+        if !(asked_for || self.selection.all_execs) && suspicions.is_empty() {
             return None;
         }
         self.sums.reports += 1;
         let mut report = Report::new(exec, verdict);
         report.tuning.asked_for = asked_for;
+        report.suspicions = suspicions;
         report.events_lost = std::mem::take(&mut self.lost_since_report);
         Some(report)
+    }
+
+    /// What the rules would say if the executable were the watched program that has its size, when that is more than the
+    /// `ordinary` verdict says.
+    fn suspicions(&mut self, exec: &Exec<'_>, ordinary: Option<&Verdict>) -> Vec<Suspicion> {
+        let programs = exec.executable_size.and_then(|size| self.programs.of_size(size));
+        let Some(programs) = programs else { return Vec::new() };
+        let mut names: [&[u8]; 3] = [b""; 3];
+        let count = exec.file_names(&mut names);
+        let names = names.get(..count).unwrap_or_default();
+        let others = programs.iter().filter(|program| !program.is_called(names));
+        others
+            .filter_map(|program| {
+                let known_as: Vec<&[u8]> = program.names.iter().map(String::as_bytes).collect();
+                let (engine, scratch) = (&self.engine, &mut self.scratch);
+                let verdict = with_subject(engine, exec, &known_as, |subject| engine.judge(subject, scratch))?;
+                // What a program really is never makes less of what it is called.
+                let says_more =
+                    ordinary.is_none_or(|ordinary| verdict != *ordinary && verdict.confidence >= ordinary.confidence);
+                says_more.then(|| Suspicion {
+                    sha256: program.sha256,
+                    known_as: program.names.clone(),
+                    asked_for: verdict.confidence >= self.selection.min_confidence,
+                    verdict,
+                })
+            })
+            .collect()
     }
 
     /// Counts an exec of the monitor's own, which is not judged; `lost` others were lost before it.
@@ -105,11 +144,16 @@ impl Pipeline {
 
 /// What the rules say about an exec.
 pub fn judge(engine: &Engine, scratch: &mut Scratch, exec: &Exec<'_>) -> Option<Verdict> {
-    with_subject(engine, exec, |subject| engine.judge(subject, scratch))
+    with_subject(engine, exec, &[], |subject| engine.judge(subject, scratch))
 }
 
-/// Calls `then` with what the rules look at of an exec.
-pub fn with_subject<R>(engine: &Engine, exec: &Exec<'_>, then: impl FnOnce(&Subject<'_>) -> R) -> R {
+/// Calls `then` with what the rules look at of an exec, whose executable is a copy of the program `known_as` these names.
+pub fn with_subject<R>(
+    engine: &Engine,
+    exec: &Exec<'_>,
+    known_as: &[&[u8]],
+    then: impl FnOnce(&Subject<'_>) -> R,
+) -> R {
     let mut names: [&[u8]; 3] = [b""; 3];
     let count = exec.file_names(&mut names);
     // The path has to be put together, which only rules that look at it are worth.
@@ -118,7 +162,7 @@ pub fn with_subject<R>(engine: &Engine, exec: &Exec<'_>, then: impl FnOnce(&Subj
         file_names: names.get(..count).unwrap_or_default(),
         command_line: exec.argv.bytes(),
         image: image.as_deref(),
-        known_as: &[],
+        known_as,
         is_truncated: exec.argv.is_cut(),
     })
 }
@@ -129,8 +173,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        enrich::known::{KnownProgram, KnownPrograms},
         event::Argv,
-        rules::{BUILTIN_PACKS, Pack},
+        rules::{BUILTIN_PACKS, DEFAULT_PACKS, Pack},
     };
 
     fn pipeline(min_confidence: Confidence, all_execs: bool) -> Pipeline {
@@ -190,5 +235,90 @@ mod tests {
             (sums.delivered, sums.findings, sums.suppressed, sums.clean, sums.reports),
             (3, 1, 1, 1, 3)
         );
+    }
+
+    const CURL: [u8; 32] = [1; 32];
+
+    /// All default rules, and a host whose curl has 100 bytes and whose python has 200.
+    fn with_programs(min_confidence: Confidence) -> Pipeline {
+        let default = BUILTIN_PACKS.iter().filter(|pack| DEFAULT_PACKS.contains(&pack.name));
+        let packs: Vec<Pack> = default.map(|pack| pack.parse().unwrap()).collect();
+        let program = |size, sha256, names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            (size, KnownProgram { sha256, names })
+        };
+        let programs = SharedPrograms::default();
+        programs.publish(KnownPrograms::new([
+            program(100, CURL, &["curl"]),
+            program(200, [2; 32], &["python3.11", "python3", "python"]),
+        ]));
+        let selection = Selection {
+            min_confidence,
+            all_execs: false,
+        };
+        Pipeline::new(Engine::new(&packs).unwrap(), selection).with_programs(programs)
+    }
+
+    fn run_sized(pipeline: &mut Pipeline, size: u64, path: &str, argv: &str) -> Option<Report> {
+        let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(argv.as_bytes()));
+        exec.path = Some(path.as_bytes());
+        exec.executable_size = Some(size);
+        pipeline.take(&exec, 0)
+    }
+
+    #[test]
+    fn a_program_of_the_size_of_another_is_suspect_when_that_would_make_more_of_it() {
+        let mut p = with_programs(Confidence::Low);
+        // Only curl reads the braces.
+        let asks = "x\0https://{crt,foo}.sh/?q=example.com\0";
+        let report = run_sized(&mut p, 100, "/tmp/x", asks).unwrap();
+        assert!(report.verdict.is_none(), "nothing is known yet");
+        let suspicion = &report.suspicions[0];
+        assert_eq!(
+            (suspicion.sha256, suspicion.known_as.as_slice()),
+            (CURL, &["curl".to_owned()][..])
+        );
+        assert_eq!(suspicion.verdict.confidence, Confidence::High);
+        assert!(suspicion.asked_for);
+        assert_eq!(p.sums().clean, 1, "and counted as what it is called");
+
+        let code = "srv\0-c\0import urllib.request as r; r.urlopen('https://crt.sh/?q=example.com')\0";
+        let report = run_sized(&mut p, 200, "/tmp/srv", code).unwrap();
+        assert_eq!(report.suspicions[0].verdict.category, "CTLogQuery");
+        assert_eq!(report.suspicions[0].known_as, ["python3.11", "python3", "python"]);
+    }
+
+    #[test]
+    fn what_is_called_by_its_own_name_or_has_another_size_or_says_nothing_is_no_suspect() {
+        let mut p = with_programs(Confidence::Low);
+        for (size, path, argv) in [
+            (101, "/tmp/x", "x\0https://{crt,foo}.sh/\0"),
+            (100, "/usr/bin/curl", "curl\0https://example.com/\0"),
+            (100, "/tmp/curl-8.1", "x\0https://example.com/\0"),
+            (200, "/opt/venv/bin/python", "python\0-c\0print(1)\0"),
+            (200, "/opt/venv/bin/python3.12", "x\0-c\0print(1)\0"),
+            (200, "/tmp/srv", "srv\0-c\0print(1)\0"),
+        ] {
+            assert!(run_sized(&mut p, size, path, argv).is_none(), "{path} {argv}");
+        }
+        let clean = p.sums().clean;
+        // By its own name it is the finding that it always was.
+        let report = run_sized(&mut p, 100, "/usr/bin/curl", "x\0https://crt.sh/\0").unwrap();
+        assert!(report.verdict.is_some() && report.suspicions.is_empty());
+        assert_eq!((p.sums().findings, p.sums().clean), (1, clean));
+    }
+
+    #[test]
+    fn a_suspicion_that_would_not_be_asked_for_says_so() {
+        let mut p = with_programs(Confidence::Medium);
+        let report = run_sized(&mut p, 100, "/tmp/x", "x\0https://example.com/\0").unwrap();
+        assert_eq!(report.suspicions[0].verdict.rule_ids, ["extended-renamed"]);
+        assert!(!report.suspicions[0].asked_for && !report.tuning.asked_for);
+    }
+
+    #[test]
+    fn other_packs_than_those_about_copies_suspect_nothing() {
+        let mut kql = pipeline(Confidence::Low, false).with_programs(with_programs(Confidence::Low).programs);
+        assert!(run_sized(&mut kql, 100, "/tmp/x", "x\0https://crt.sh/\0").is_none());
     }
 }

@@ -82,6 +82,7 @@ fn full_report() -> Report {
         file_name: bytes(),
         folder_path: bytes(),
         file_size: Some(u64::MAX),
+        known_as: vec!["python3.11".to_owned(), "python3".to_owned()],
         sha256: Some(Ok([0xab; 32])),
         script_path: bytes(),
         argv: HOSTILE.to_vec(),
@@ -96,6 +97,7 @@ fn full_report() -> Report {
         previous: Some(image.clone()),
         ancestry: vec![Process { pid: 2, image }; 20],
         verdict: Some(verdict()),
+        suspicions: Vec::new(),
         events_lost: 4,
         tuning: Tuning {
             asked_for: true,
@@ -183,6 +185,7 @@ fn blind() -> Blind {
 fn full_records() -> Vec<Record> {
     let mut unhashed = full_report();
     unhashed.sha256 = Some(Err("gone".to_owned()));
+    unhashed.known_as.clear();
     vec![
         Record::Exec(Box::new(full_report())),
         Record::Exec(Box::new(unhashed)),
@@ -531,6 +534,7 @@ fn an_empty_text_is_absent() {
         *text = Some(String::new());
     }
     report.sha256 = Some(Err(String::new()));
+    report.known_as.clear();
     let nothing = Image {
         file_name: Some(Vec::new()),
         folder_path: Some(Vec::new()),
@@ -654,6 +658,10 @@ fn any_report() -> impl Strategy<Value = Report> {
                 file_name: path(),
                 folder_path: path(),
                 file_size,
+                known_as: match (&sha256, &verdict) {
+                    (Some(Ok(_)), Some(_)) => vec!["curl".to_owned()],
+                    _ => Vec::new(),
+                },
                 sha256,
                 script_path: path(),
                 argv_total: argv.len() as u64 + missing,
@@ -671,6 +679,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                     .map(|(pid, image)| Process { pid, image })
                     .collect(),
                 verdict,
+                suspicions: Vec::new(),
                 events_lost,
                 tuning: Tuning::default(),
             }

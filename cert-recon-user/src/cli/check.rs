@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     let path = exe.or(first).map(of_windows);
     exec.path = path;
     exec.executable = path.filter(|path| path.contains(&b'/')).map(FilePath::Plain);
-    let (found, text) = pipeline::with_subject(&engine, &exec, |subject| {
+    let (found, text) = pipeline::with_subject(&engine, &exec, &[], |subject| {
         let subject = Subject {
             command_line: line.unwrap_or(subject.command_line),
             image: subject.image.or(exe),

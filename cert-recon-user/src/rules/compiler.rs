@@ -3,6 +3,7 @@
 //! Owns what packs can have wrong together; never judges.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::act_match::ActMatcher;
 use super::engine::{AtomInfo, CompiledCase, CompiledPack, CompiledPredicate, CompiledRule, Engine};
@@ -263,6 +264,8 @@ impl<'p> Compiler<'p> {
         } else {
             Gate::new(names(Operator::InCi), names(Operator::Glob))?
         };
+        let copied = atoms().filter(|(field, _)| *field == Field::KnownAs);
+        let gate = Arc::new(gate.with_copied(copied.map(|(_, atom)| atom.term)));
         let asks_for_program = |rule: &usize| {
             let mut all = self.rules[*rule].all.iter();
             all.any(|predicate| self.predicates[*predicate].field == Field::Program)

@@ -10,13 +10,14 @@
 //! does not let in, ends there, and no such exec costs an allocation.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::act_match::ActMatcher;
 use super::compiler::compile;
 use super::error::EngineError;
 use super::exec_match::ExecMatcher;
 use super::field::{Field, Operator};
-use super::gate::Gate;
+use super::gate::{Gate, WatchedPrograms};
 use super::level::{Confidence, Severity};
 use super::matcher::Found;
 use super::pack::Pack;
@@ -60,7 +61,7 @@ pub struct Engine {
     pub(super) acts: ActMatcher,
     /// The bits of atoms of acts.
     pub(super) act_mask: Vec<u64>,
-    pub(super) gate: Gate,
+    pub(super) gate: Arc<Gate>,
     /// Of each rule about acts that asks for no program: its conditions on the exec.
     pub(super) open_rules: Vec<Vec<usize>>,
     /// Rules about the exec alone.
@@ -153,6 +154,12 @@ impl Engine {
     #[must_use]
     pub fn looks_at_acts(&self) -> bool {
         !self.act_rules.is_empty()
+    }
+
+    /// The programs of which a copy under another name matters: see [`Subject::known_as`].
+    #[must_use]
+    pub fn watched_programs(&self) -> WatchedPrograms {
+        WatchedPrograms::new(&self.gate)
     }
 
     /// Judges one exec: `None` when no rule matches. Linear in the length of the texts; allocates only for a verdict, for an

@@ -6,6 +6,7 @@
 //! program and everything that it asks of the exec itself holds.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use regex::bytes::RegexSet;
 
@@ -24,6 +25,8 @@ pub(super) struct Gate {
     watched: HashSet<Box<[u8]>>,
     /// Forms of names; none when no rule has such.
     forms: Option<RegexSet>,
+    /// Programs whose copies rules ask for by name.
+    copied: HashSet<Box<[u8]>>,
     /// No rule is about acts.
     is_shut: bool,
 }
@@ -45,18 +48,32 @@ impl Gate {
         let mut forms = forms.into_iter().peekable();
         let has_forms = forms.peek().is_some();
         Ok(Self {
-            watched: programs
-                .into_iter()
-                .map(|name| name.to_ascii_lowercase().into_bytes().into_boxed_slice())
-                .collect(),
+            watched: keys(programs),
             forms: has_forms.then(|| patterns(forms)).transpose()?,
+            copied: HashSet::new(),
             is_shut: false,
         })
+    }
+
+    /// `copied` are the programs whose copies rules ask for by name. They are no matter of [`lets_in`](Self::lets_in), but of
+    /// [`WatchedPrograms`].
+    pub(super) fn with_copied<'t>(self, copied: impl IntoIterator<Item = &'t str>) -> Self {
+        Self {
+            copied: keys(copied),
+            ..self
+        }
     }
 
     /// Whether any rule is about acts.
     pub(super) fn is_shut(&self) -> bool {
         self.is_shut
+    }
+
+    /// Whether a program of exactly this name, in lower case, is one that rules ask for or one that runs others.
+    fn watches(&self, name: &[u8]) -> bool {
+        let is_watched = || self.watched.contains(name) || effective::is_runner(name);
+        let has_form = || self.forms.as_ref().is_some_and(|forms| forms.is_match(name));
+        self.copied.contains(name) || !self.is_shut && (is_watched() || has_form())
     }
 
     /// Whether a program of this name, run with this command line, can matter.
@@ -89,6 +106,34 @@ impl Gate {
     }
 }
 
+fn keys<'t>(names: impl IntoIterator<Item = &'t str>) -> HashSet<Box<[u8]>> {
+    let key = |name: &str| name.to_ascii_lowercase().into_bytes().into_boxed_slice();
+    names.into_iter().map(key).collect()
+}
+
+/// The programs that rules ask for, and those that run others: those of which a copy under another name matters. Cheap to
+/// clone, and independent of the engine that it came from.
+#[derive(Clone, Debug)]
+pub struct WatchedPrograms(Arc<Gate>);
+
+impl WatchedPrograms {
+    pub(super) fn new(gate: &Arc<Gate>) -> Self {
+        Self(Arc::clone(gate))
+    }
+
+    /// What the program with this base name is called, best first, when it is a watched one: version and ending do not make it
+    /// another. Empty when it is none.
+    #[must_use]
+    pub fn names_of(&self, base: &[u8]) -> Vec<String> {
+        let names = effective::program_names(base);
+        if names.iter().any(|name| self.0.watches(name.as_bytes())) {
+            names
+        } else {
+            Vec::new()
+        }
+    }
+}
+
 /// Words without which git runs nothing that its arguments name. It is run far too often to be taken apart each time.
 const GIT_RUNS: &[&[u8]] = &[b"alias.", b"bisect", b"submodule", b"rebase"];
 
@@ -118,7 +163,9 @@ fn without_ending(name: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Gate;
+    use std::sync::Arc;
+
+    use super::{Gate, WatchedPrograms};
 
     #[test]
     fn a_watched_program_is_let_in_whatever_version_or_ending_its_name_has() {
@@ -181,5 +228,29 @@ mod tests {
     fn without_rules_about_acts_nothing_is() {
         let gate = Gate::shut();
         assert!(!gate.lets_in(b"python", b"") && !gate.lets_in(&[b'x'; 1000], b""));
+    }
+
+    #[test]
+    fn a_program_is_watched_by_any_of_its_names_and_by_no_part_of_them() {
+        let gate = Gate::new(["sslscan", "theHarvester"], ["*-crtsh"]).unwrap();
+        let watched = WatchedPrograms::new(&Arc::new(gate.with_copied(["mytool"])));
+        for (base, expected) in [
+            ("sslscan", "sslscan"),
+            ("sslscan-2.1", "sslscan-2.1 sslscan"),
+            ("theHarvester", "theharvester"),
+            ("my-crtsh", "my-crtsh"),
+            ("mytool.bin", "mytool.bin mytool"),
+            ("python3.11", "python3.11 python3 python"),
+            ("busybox", "busybox"),
+            ("python3-config", ""),
+            ("sslscanner", ""),
+            ("ls", ""),
+            ("", ""),
+        ] {
+            assert_eq!(watched.names_of(base.as_bytes()).join(" "), expected, "{base}");
+        }
+        let shut = WatchedPrograms::new(&Arc::new(Gate::shut().with_copied(["mytool"])));
+        assert!(shut.names_of(b"python3").is_empty());
+        assert_eq!(shut.names_of(b"mytool"), ["mytool"]);
     }
 }

@@ -49,6 +49,7 @@ pub use self::error::{EngineError, PackError, PackProblem};
 pub use self::explain::{CaseTrace, Explanation, Occurrence, Place, PredicateTrace, RuleTrace};
 pub use self::export::{kql_query, sigma_rules, toml_packs};
 pub use self::field::{Field, Operator};
+pub use self::gate::WatchedPrograms;
 pub use self::level::{Confidence, ParseLevelError, Severity};
 pub use self::pack::{Case, Pack, Predicate, Rule, Sample, Terms};
 pub use self::samples::{ArgumentForm, SampleFailure, SampleProblem, check_samples};

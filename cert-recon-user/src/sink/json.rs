@@ -76,6 +76,8 @@ struct ExecRow<'a> {
     sha256_absent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_size: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    known_as: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     script_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -319,6 +321,7 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         sha256,
         sha256_absent,
         file_size: report.file_size,
+        known_as: &report.known_as,
         script_path: shown(&report.script_path),
         process_id: report.pid,
         process_command_line: (!arguments.is_empty()).then(|| arguments.join(" ")),

@@ -172,6 +172,9 @@ pub fn report(report: &Report, colour: bool) -> Vec<u8> {
             for_terminal(verdict.matched_terms.join(", ").as_bytes())
         );
     }
+    if let Some(name) = report.known_as.first() {
+        let _ = write!(line, "  (a copy of {})", for_terminal(name.as_bytes()));
+    }
     let origin = origin(report);
     if !origin.is_empty() {
         let _ = write!(line, "  ({})", for_terminal(origin.as_bytes()));

@@ -1,6 +1,7 @@
 //! The last decision about a report, made when everything is known of it: suppressed, folded, or written.
 //!
-//! Owns that decision and its sums. It stands behind the stage that completes reports and before the outputs, and sees every
+//! Owns that decision and its sums, and the one before it: whether a suspect is a copy of a watched program, which its
+//! hash tells. It stands behind the stage that completes reports and before the outputs, and sees every
 //! record in its order: what a health record says of the sums is what became of every report before it.
 
 use std::{
@@ -36,6 +37,9 @@ pub struct Gate {
     suppressed: u64,
     folded: u64,
     written: u64,
+    /// Where the pipeline counted execs whose hash was decisive, and where they belong.
+    counted: Sums,
+    belong: Sums,
     /// Kernel events whose loss reports told of that were not written.
     lost: u64,
 }
@@ -51,6 +55,8 @@ impl Gate {
             suppressed: 0,
             folded: 0,
             written: 0,
+            counted: Sums::default(),
+            belong: Sums::default(),
             lost: 0,
         }
     }
@@ -64,6 +70,14 @@ impl Gate {
     /// Decides about a complete report; it comes back when it is to be written.
     pub fn take(&mut self, mut report: Report) -> Option<Report> {
         self.lost += mem::take(&mut report.events_lost);
+        if !report.suspicions.is_empty() {
+            *place(&report, &mut self.counted) += 1;
+            report.decide();
+            *place(&report, &mut self.belong) += 1;
+            if !(report.tuning.asked_for || self.wanted.all_execs) {
+                return None;
+            }
+        }
         let finding = report.verdict.is_some() && report.tuning.asked_for;
         if self.is_full() {
             self.suppressed += u64::from(finding);
@@ -110,7 +124,14 @@ impl Gate {
 
     /// Puts what became of the reports into sums that count each as a finding.
     pub fn settle(&self, sums: &mut Sums) {
-        // Every report that was suppressed or folded here was counted as a finding when it was made.
+        for (sum, counted, belong) in [
+            (&mut sums.findings, self.counted.findings, self.belong.findings),
+            (&mut sums.suppressed, self.counted.suppressed, self.belong.suppressed),
+            (&mut sums.clean, self.counted.clean, self.belong.clean),
+        ] {
+            *sum = (*sum + belong).saturating_sub(counted);
+        }
+        // Every report that was suppressed or folded here was counted as a finding when it was made or decided.
         sums.findings = sums.findings.saturating_sub(self.suppressed + self.folded);
         sums.suppressed += self.suppressed;
         sums.folded += self.folded;
@@ -147,11 +168,21 @@ impl Gate {
     }
 }
 
+/// Where a report is counted by what the rules say.
+fn place<'s>(report: &Report, sums: &'s mut Sums) -> &'s mut u64 {
+    match &report.verdict {
+        Some(_) if report.tuning.asked_for => &mut sums.findings,
+        Some(_) => &mut sums.suppressed,
+        None => &mut sums.clean,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         config::Config,
+        finding::Suspicion,
         suppress::{
             REMOVED,
             fixture::{at, finding},
@@ -301,5 +332,127 @@ mod tests {
         gate.reload(suppressions(kept), MINUTE);
         assert_eq!(counts(&gate, 60), [row("one", 0, false), row(REMOVED, 3, false)]);
         assert_eq!(sums(&gate, 5), (2, 3, 0));
+    }
+
+    /// What a suspect comes to: an exec that is `ordinary` by its name, and by the hash `[1; 32]` a finding of curl's, asked
+    /// for or not.
+    fn suspect(ordinary: Option<bool>, if_right: bool, sha256: Option<Result<[u8; 32], String>>) -> Report {
+        let mut report = finding(1, 2, LINE);
+        let verdict = report.verdict.clone().unwrap();
+        report.suspicions = vec![
+            Suspicion {
+                sha256: [9; 32],
+                known_as: vec!["wget".to_owned()],
+                verdict: verdict.clone(),
+                asked_for: true,
+            },
+            Suspicion {
+                sha256: [1; 32],
+                known_as: vec!["curl".to_owned()],
+                verdict,
+                asked_for: if_right,
+            },
+        ];
+        report.sha256 = sha256;
+        report.tuning.asked_for = ordinary == Some(true);
+        report.verdict = report.verdict.filter(|_| ordinary.is_some());
+        report
+    }
+
+    /// Findings, suppressed, folded, clean of one exec that was counted as `ordinary`.
+    fn sums_of_one(gate: &Gate, ordinary: Option<bool>) -> (u64, u64, u64, u64) {
+        let mut sums = Sums {
+            delivered: 1,
+            findings: u64::from(ordinary == Some(true)),
+            suppressed: u64::from(ordinary == Some(false)),
+            clean: u64::from(ordinary.is_none()),
+            ..Sums::default()
+        };
+        gate.settle(&mut sums);
+        let Sums {
+            findings,
+            suppressed,
+            folded,
+            clean,
+            delivered,
+            ..
+        } = sums;
+        assert_eq!(delivered, findings + suppressed + folded + clean);
+        (findings, suppressed, folded, clean)
+    }
+
+    #[test]
+    fn a_suspect_is_what_its_hash_says_and_counted_as_that() {
+        let right = || Some(Ok([1; 32]));
+        let wrong = || Some(Ok([2; 32]));
+        let unknown = || Some(Err("the process had ended".to_owned()));
+        for (ordinary, if_right, sha256, written, sums) in [
+            (None, true, right(), true, (1, 0, 0, 0)),
+            (None, true, wrong(), false, (0, 0, 0, 1)),
+            (None, true, unknown(), false, (0, 0, 0, 1)),
+            (None, true, None, false, (0, 0, 0, 1)),
+            (None, false, right(), false, (0, 1, 0, 0)),
+            (Some(false), true, right(), true, (1, 0, 0, 0)),
+            (Some(false), true, wrong(), false, (0, 1, 0, 0)),
+            (Some(true), true, right(), true, (1, 0, 0, 0)),
+            (Some(true), true, wrong(), true, (1, 0, 0, 0)),
+            (Some(true), true, unknown(), true, (1, 0, 0, 0)),
+        ] {
+            let mut gate = gate(Wanted::default());
+            let case = format!("{ordinary:?} {if_right} {sha256:?}");
+            let is_right = sha256 == right();
+            let taken = gate.take(suspect(ordinary, if_right, sha256));
+            assert_eq!(taken.is_some(), written, "{case}");
+            assert_eq!(sums_of_one(&gate, ordinary), sums, "{case}");
+            if let Some(report) = taken {
+                assert!(report.suspicions.is_empty());
+                assert_eq!(report.known_as == ["curl"], is_right, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_that_was_found_out_is_folded_and_suppressed_like_any_finding() {
+        let mut gate = gate(Wanted::default());
+        let copy = || suspect(None, true, Some(Ok([1; 32])));
+        assert!(gate.take(copy()).is_some());
+        assert!(gate.take(copy()).is_none());
+        let mut by_another = copy();
+        by_another.uid = Some(1);
+        by_another.account = Some("user1".to_owned());
+        assert!(gate.take(by_another).is_none());
+        let mut sums = Sums {
+            delivered: 3,
+            clean: 3,
+            ..Sums::default()
+        };
+        gate.settle(&mut sums);
+        assert_eq!((sums.findings, sums.suppressed, sums.folded, sums.clean), (1, 1, 1, 0));
+    }
+
+    #[test]
+    fn a_suspect_that_is_nothing_is_written_when_every_exec_is_and_passes_on_what_was_lost_otherwise() {
+        let mut showing = gate(Wanted {
+            all_execs: true,
+            ..Wanted::default()
+        });
+        let clean = showing.take(suspect(None, true, Some(Ok([2; 32])))).unwrap();
+        assert!(clean.verdict.is_none() && clean.known_as.is_empty());
+
+        let mut gate = gate(Wanted::default());
+        let mut nothing = suspect(None, true, None);
+        nothing.events_lost = 5;
+        assert!(gate.take(nothing).is_none());
+        assert_eq!(gate.take(finding(2, 2, LINE)).unwrap().events_lost, 5);
+    }
+
+    #[test]
+    fn a_copy_found_out_when_enough_was_written_is_counted_as_suppressed() {
+        let mut gate = gate(Wanted {
+            count: Some(0),
+            ..Wanted::default()
+        });
+        assert!(gate.take(suspect(None, true, Some(Ok([1; 32])))).is_none());
+        assert_eq!(sums_of_one(&gate, None), (0, 1, 0, 0));
     }
 }

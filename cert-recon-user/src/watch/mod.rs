@@ -30,6 +30,7 @@ use self::{
 use crate::{
     enrich::{
         hash::HashLimits,
+        known::{SharedPrograms, indexer::Indexer},
         processes::{Limits, Processes},
         stage::{self, Executable, Sources, Stage},
     },
@@ -332,6 +333,9 @@ pub async fn run(
         hashing: config.hashing,
     };
     let mut outlet = Outlet::start(outputs, stdout, file, gate, Arc::clone(&broken), Arc::clone(&full))?;
+    let programs = SharedPrograms::default();
+    let indexer = Indexer::start(engine.watched_programs(), config.hashing.max_file, programs.clone())
+        .map_err(WatchError::Enrich)?;
     let mut reloader = Reloader::new(config.reload);
     let mut book = HealthBook::new(config.health_interval, u64::from(config.live.ring_size));
     let started = Instant::now();
@@ -342,7 +346,8 @@ pub async fn run(
                 min_confidence,
                 all_execs: config.wanted.all_execs,
             },
-        ),
+        )
+        .with_programs(programs),
         Processes::new(config.processes, Signals),
         Canary::new(config.live.nonce, config.canary_interval, started),
     );
@@ -380,7 +385,7 @@ pub async fn run(
                 }
                 Request::Health => book.write(Occasion::Signal, &monitor, &live, &mut outlet),
             },
-            result = reloader.next() => book.note_reload(apply(result, &mut monitor, &outlet.gate)),
+            result = reloader.next() => book.note_reload(apply(result, &mut monitor, &outlet.gate, &indexer)),
             () = broken.notified() => break Ok(()),
             () = full.notified() => break Ok(()),
             () = &mut end => break Ok(()),
@@ -414,7 +419,12 @@ pub async fn run(
 }
 
 /// Puts new settings to work; why not, when there are none.
-fn apply(settings: Result<Settings, String>, monitor: &mut Monitor, gate: &SharedGate) -> Option<String> {
+fn apply(
+    settings: Result<Settings, String>,
+    monitor: &mut Monitor,
+    gate: &SharedGate,
+    indexer: &Indexer,
+) -> Option<String> {
     let Settings {
         engine,
         min_confidence,
@@ -423,11 +433,13 @@ fn apply(settings: Result<Settings, String>, monitor: &mut Monitor, gate: &Share
     } = match settings {
         Ok(settings) => settings,
         Err(error) => {
+            indexer.read_anew(None);
             log::error!("{error}; going on with the rules and the configuration from before");
             return Some(error);
         }
     };
     let count = suppressions.len();
+    indexer.read_anew(Some(engine.watched_programs()));
     monitor.set_rules(engine, min_confidence);
     gate.lock().reload(suppressions, fold_interval);
     gate.tell_expired(SystemTime::now());

@@ -151,6 +151,13 @@ impl Copies {
     }
 }
 
+/// The names under which the program with this base name is known, best first: in lower case, then without what does not make it
+/// another program (`python3.11`, `python3`, `python`). Empty when it names none.
+#[must_use]
+pub fn program_names(name: &[u8]) -> Vec<String> {
+    names::of_program(name)
+}
+
 /// Whether a program of this name (lower case, without version and ending) runs others that its arguments name: wrappers, shells,
 /// interpreters, launchers, container runtimes. Asked for every exec: one lookup, no allocation but for the table at the first
 /// call. When it says no, [`commands`] gives the exec itself and nothing else.
