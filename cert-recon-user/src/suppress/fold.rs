@@ -144,6 +144,8 @@ fn key(report: &Report) -> Key {
         }
     };
     texts(report.container_id.as_slice());
+    // A copy must not hide behind the program that it is a copy of.
+    texts(&report.known_as);
     texts(report.verdict.as_ref().map_or(&[], |verdict| &verdict.rule_ids));
     let targets = targets(report);
     texts(targets);
@@ -211,6 +213,16 @@ mod tests {
         }
         assert_eq!(folding.drain().len(), 8);
         assert_eq!(folding.bytes, 0);
+    }
+
+    #[test]
+    fn a_copy_is_not_folded_with_the_program_that_it_is_a_copy_of() {
+        let mut folding = Folding::new(MINUTE);
+        let mut copy = finding(2, 1, LINE);
+        copy.known_as = vec!["curl".to_owned()];
+        assert!(folding.take(finding(1, 1, LINE)).is_some());
+        assert!(folding.take(copy.clone()).is_some());
+        assert!(folding.take(copy).is_none());
     }
 
     #[test]
