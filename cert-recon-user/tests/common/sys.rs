@@ -285,12 +285,16 @@ pub(crate) fn child_close_all() {
 pub(crate) fn child_fork(pid: SharedNumber) -> io::Result<()> {
     // SAFETY: the process has one thread, as a child between fork and exec has.
     unsafe {
+        let before = pid.get();
         let child = check(libc::fork())?;
         if child == 0 {
-            // Not its parent: that could come to it only after the child's own child.
-            pid.set(libc::getpid().unsigned_abs());
+            // Its number is that which its parent sees. It has to be told before this one tells that of its own child.
+            while pid.get() == before {
+                libc::sched_yield();
+            }
             return Ok(());
         }
+        pid.set(child.unsigned_abs());
         child_close_all();
         let mut status = 0;
         libc::waitpid(child, &raw mut status, 0);
