@@ -523,3 +523,80 @@ fn type_information_that_can_t_be_used_is_refused_before_anything_is_attached() 
         assert_eq!(ended.stdout, "");
     }
 }
+
+/// The tests that come with the queries, as far as Linux runs them: a query to crt.sh, a probe with openssl, PowerShell asking
+/// (a stand-in of its name: what PowerShell would do, its command line says), and certutil by name.
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn the_tests_that_come_with_the_queries_are_found_as_what_they_are() {
+    let watch = Watch::findings(&[]);
+    let temp = Temp::new();
+    let web = "Invoke-RestMethod -Uri 'https://crt.sh/?q=%25.";
+    let asks: &dyn Fn(&str) -> String = &|token| format!("{web}{token}.example.com&output=json'");
+    let cases: [(PathBuf, &[&str], &str, &str); 6] = [
+        (
+            program(&temp, "curl"),
+            &["curl", "-m1", "-s", "{curl}"],
+            "CTLogQuery",
+            "high",
+        ),
+        (
+            program(&temp, "openssl"),
+            &[
+                "openssl",
+                "s_client",
+                "-connect",
+                "127.0.0.1:1",
+                "-servername",
+                "{host}",
+            ],
+            "OpenSSLProbe",
+            "medium",
+        ),
+        (
+            temp.program("pwsh", Program::Exit),
+            &["pwsh", "-Command", "{asks}"],
+            "CTLogQuery",
+            "high",
+        ),
+        (
+            temp.program("powershell.exe", Program::Exit),
+            &["powershell.exe", "-NoProfile", "-c", "{asks}"],
+            "CTLogQuery",
+            "high",
+        ),
+        (
+            temp.program("certutil.exe", Program::Exit),
+            &["certutil.exe", "-store", "My", "{host}"],
+            "CertutilEnum",
+            "low",
+        ),
+        // Words alone.
+        (
+            temp.program("vim", Program::Exit),
+            &["vim", "notes-{host}/sslyze.py"],
+            "CertEnumTool",
+            "low",
+        ),
+    ];
+    for (program, argv, category, confidence) in cases {
+        let asked = token();
+        let argv = argv.iter().map(|arg| {
+            arg.replace(
+                "{curl}",
+                &format!("https://crt.sh/?q=%25.{asked}.example.com&output=json"),
+            )
+            .replace("{host}", &format!("{asked}.example.com"))
+            .replace("{asks}", &asks(&asked))
+        });
+        Exec::new(&program).args(argv).run_any();
+        let row = watch.row_of(&asked);
+        assert_eq!(row.text("ToolCategory"), Some(category), "{}", row.line);
+        assert_eq!(row.text("Confidence"), Some(confidence), "{}", row.line);
+        if category == "CTLogQuery" {
+            assert_eq!(row.json["Services"][0], "crt.sh", "{}", row.line);
+            assert_eq!(row.json["Targets"][0], format!("{asked}.example.com"), "{}", row.line);
+        }
+    }
+    watch.stop();
+}
