@@ -119,7 +119,9 @@ fn twenty_thousand_execs_are_reported_once_each() {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn what_does_not_fit_is_counted_and_the_next_report_says_so() {
-    const COUNT: usize = 500;
+    // An emulated processor has time for fewer; they fill the ring buffer as well.
+    let in_vm = std::env::var_os("CERT_RECON_VM").is_some();
+    let count = if in_vm { 100 } else { 500 };
     // With every exec reported, and with findings only, which then carry what was lost since the one before.
     for flags in [&["--ring-size", "64KiB", "--all-execs"][..], &["--ring-size", "64KiB"]] {
         let all_told = (0..TRIES).any(|_| {
@@ -128,7 +130,7 @@ fn what_does_not_fit_is_counted_and_the_next_report_says_so() {
             let program = temp.program("p", Program::Exit);
             let asked = token();
             watch.hold();
-            storm(&program, &asked, 2, COUNT);
+            storm(&program, &asked, 2, count);
             for _ in 0..3 {
                 Exec::new(&program)
                     .args(argv_of(asked.as_bytes(), 100 << 10, LONGEST))
@@ -138,11 +140,12 @@ fn what_does_not_fit_is_counted_and_the_next_report_says_so() {
             watch.go_on();
             // The loss is told by the next exec of the same CPU.
             watch.barrier_on_each_cpu();
+            let withheld = if in_vm { misses(watch.pid()) } else { 0 };
             let closing = watch.stop();
             assert!(closing.lost > 0, "{closing:?}");
             assert!(closing.reported_lost > 0, "{closing:?}");
-            // Unless something was lost after the last of them.
-            closing.reported_lost == closing.lost
+            // Unless something was lost after the last of them. What newer kernels withheld (see above) is told at the end.
+            closing.lost - closing.reported_lost <= withheld
         });
         assert!(all_told, "{flags:?}: never were all losses told");
     }
