@@ -18,5 +18,7 @@ pub mod rules;
 pub mod sink;
 pub mod source;
 pub mod suppress;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod watch;

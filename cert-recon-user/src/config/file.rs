@@ -181,42 +181,14 @@ fn is_trusted(uid: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
-
-    /// A folder of its own, removed at the end.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("cert-recon-config-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            set_mode(&path, 0o755);
-            Self(path)
-        }
-
-        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-            let path = self.0.join(name);
-            fs::write(&path, bytes).unwrap();
-            set_mode(&path, 0o644);
-            path
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
+    use crate::testing::{Folder, set_mode};
 
     #[test]
     fn a_file_that_only_its_owner_can_write_is_read() {
-        let folder = Folder::new("good");
+        let folder = Folder::new("config-good");
         let path = folder.file("c", b"text");
         for mode in [0o600, 0o644, 0o400] {
             set_mode(&path, mode);
@@ -226,7 +198,7 @@ mod tests {
 
     #[test]
     fn files_and_folders_that_others_can_write_to_are_refused_and_so_is_what_is_no_file() {
-        let folder = Folder::new("bad");
+        let folder = Folder::new("config-bad");
         let path = folder.file("c", b"text");
         for mode in [0o664, 0o646, 0o666] {
             set_mode(&path, mode);
@@ -257,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_file_is_text_and_not_endless() {
-        let folder = Folder::new("text");
+        let folder = Folder::new("config-text");
         let path = folder.file("c", b"a\nb\n\xff\n");
         let error = read(&path).unwrap_err();
         assert!(error.to_string().ends_with("/c:3: this line is not UTF-8"), "{error}");
@@ -268,7 +240,7 @@ mod tests {
 
     #[test]
     fn of_a_folder_the_toml_files_are_read_in_the_order_of_their_names() {
-        let folder = Folder::new("folder");
+        let folder = Folder::new("config-folder");
         for name in ["b.toml", "a.toml", ".c.toml", "d.toml~", "README"] {
             folder.file(name, name.as_bytes());
         }

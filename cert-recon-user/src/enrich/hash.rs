@@ -876,29 +876,6 @@ pub(super) mod fake {
 
     use super::*;
 
-    /// A folder of its own, removed at the end.
-    pub(in crate::enrich) struct Folder(pub(in crate::enrich) PathBuf);
-
-    impl Folder {
-        pub(in crate::enrich) fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("cert-recon-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        pub(in crate::enrich) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-            let path = self.0.join(name);
-            std::fs::write(&path, content).unwrap();
-            path
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
     pub(in crate::enrich) fn handle(path: &Path) -> OwnedFd {
         rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap()
     }
@@ -1017,8 +994,10 @@ mod tests {
 
     use rustix::fs::{Timespec, Timestamps};
 
+    use crate::testing::Folder;
+
     use super::{
-        fake::{FakeClock, FakeProc, Folder, handle, wanted},
+        fake::{FakeClock, FakeProc, handle, wanted},
         *,
     };
 

@@ -535,12 +535,13 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::{
-        super::hash::fake::{FakeClock, FakeProc, Folder, wanted},
+        super::hash::fake::{FakeClock, FakeProc, wanted},
         *,
     };
     use crate::{
         event::{Argv, Exec},
         record::Lost,
+        testing::Folder,
     };
 
     /// Far more than any test takes: its end is a failure.

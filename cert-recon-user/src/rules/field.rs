@@ -58,16 +58,7 @@ impl Field {
     ];
 
     /// The fields of an act.
-    pub(super) const OF_ACTS: [Self; 8] = [
-        Self::Program,
-        Self::Argument,
-        Self::Host,
-        Self::Script,
-        Self::Target,
-        Self::Code,
-        Self::Via,
-        Self::Manner,
-    ];
+    pub(super) const OF_ACTS: &[Self] = Self::ALL.split_at(6).1;
 
     /// The name used in rules.
     #[must_use]

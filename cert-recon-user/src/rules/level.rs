@@ -7,6 +7,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// A scale is shown by the names of its levels, and read from them.
+macro_rules! reads_and_shows {
+    ($scale:ident, $allowed:literal) => {
+        impl fmt::Display for $scale {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $scale {
+            type Err = ParseLevelError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .into_iter()
+                    .find(|level| level.as_str() == text)
+                    .ok_or(ParseLevelError { allowed: $allowed })
+            }
+        }
+    };
+}
+
 /// How much is known about what the exec does. Ordered: `Low < Medium < High`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,24 +56,7 @@ impl Confidence {
     }
 }
 
-impl fmt::Display for Confidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Confidence {
-    type Err = ParseLevelError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or(ParseLevelError {
-                allowed: "low, medium, high",
-            })
-    }
-}
+reads_and_shows!(Confidence, "low, medium, high");
 
 /// How much a finding matters, on Microsoft Sentinel's scale. Ordered: `Informational < Low < Medium < High`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,24 +88,7 @@ impl Severity {
     }
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Severity {
-    type Err = ParseLevelError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or(ParseLevelError {
-                allowed: "informational, low, medium, high",
-            })
-    }
-}
+reads_and_shows!(Severity, "informational, low, medium, high");
 
 /// The text names no level of the scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,16 +44,9 @@ const fn named(
     long: &'static [&'static str],
     help: &'static [&'static str],
 ) -> Client {
-    Client {
-        names,
-        scheme,
-        syntax: Syntax {
-            short: "",
-            long,
-            dash: Dash::Name,
-        },
-        help,
-    }
+    let mut client = client(names, scheme, "", long, help);
+    client.syntax.dash = Dash::Name;
+    client
 }
 
 const LONG: &[&str] = &["help", "version"];

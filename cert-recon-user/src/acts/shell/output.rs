@@ -7,6 +7,7 @@ use super::escape::{self, Dialect};
 use super::expand::UNKNOWN;
 use super::filters;
 use super::run::Status;
+use crate::event::base_name;
 
 /// Appends what a command prints: [`UNKNOWN`] when that is not known.
 pub(super) fn write(words: &[Vec<u8>], input: Option<&[u8]>, into: &mut Vec<u8>, budget: &mut Budget) -> Status {
@@ -57,10 +58,6 @@ pub(super) fn status(words: &[Vec<u8>]) -> Status {
         Some(b"false") => Status::Failure,
         _ => Status::Unknown,
     }
-}
-
-fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 fn echo(args: &[Vec<u8>]) -> Vec<u8> {

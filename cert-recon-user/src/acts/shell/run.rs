@@ -16,6 +16,7 @@ use super::state::{Bytes, Function, State};
 use super::syntax::{
     Assign, AssignValue, Item, Join, List, Node, Piece, Redirect, RedirectTo, Script, SimpleNode, Stage, Word, WordKind,
 };
+use crate::event::base_name;
 
 /// Programs, variables that they read, and the options that say the same.
 const ENVIRONMENT: &[(&str, &str, &str)] = &[("psql", "PGHOST", "--host="), ("psql", "PGHOSTADDR", "--host=")];
@@ -558,10 +559,8 @@ impl<'b> Shell<'b> {
 
     /// What a program reads from its environment counts as if it stood in its arguments.
     fn add_environment(&mut self, words: &mut Vec<Vec<u8>>) {
-        let Some(name) = words.first() else { return };
-        let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
         for (program, variable, option) in ENVIRONMENT {
-            if program.as_bytes() == name.as_slice()
+            if words.first().is_some_and(|name| base_name(name) == program.as_bytes())
                 && let Some(value) = self
                     .state
                     .variable(variable.as_bytes())

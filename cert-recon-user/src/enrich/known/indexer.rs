@@ -351,8 +351,9 @@ fn add(names: &mut Vec<String>, more: Vec<String>) {
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    use super::{super::super::hash::fake::Folder, *};
+    use super::*;
     use crate::rules::{BUILTIN_PACKS, DEFAULT_PACKS, Engine};
+    use crate::testing::Folder;
 
     fn watched() -> WatchedPrograms {
         let packs = BUILTIN_PACKS.iter().filter(|pack| DEFAULT_PACKS.contains(&pack.name));
