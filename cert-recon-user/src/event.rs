@@ -10,6 +10,8 @@ use std::{borrow::Cow, time::SystemTime};
 pub struct Exec<'a> {
     /// When it happened.
     pub time: SystemTime,
+    /// The record has no time of its own, and `time` is the latest that it can have happened.
+    pub time_is_limit: bool,
     /// Process (thread group) id.
     pub pid: Option<u32>,
     /// Process id of the parent.
@@ -116,6 +118,8 @@ impl<'a> Ancestors<'a> {
 pub enum FilePath<'a> {
     /// As usual.
     Plain(&'a [u8]),
+    /// Of a Windows host: `\` and `/` separate components.
+    Windows(&'a [u8]),
     /// As walked in the kernel: components from the leaf to the root, each followed by `/`.
     LeafFirst {
         /// The components.
@@ -133,6 +137,7 @@ impl<'a> FilePath<'a> {
     pub fn base_name(self) -> &'a [u8] {
         match self {
             Self::Plain(path) => base_name(path),
+            Self::Windows(path) => path.rsplit(|b| b"\\/".contains(b)).next().unwrap_or_default(),
             Self::LeafFirst { components, .. } => components.split(|&b| b == b'/').next().unwrap_or_default(),
         }
     }
@@ -148,7 +153,7 @@ impl<'a> FilePath<'a> {
     /// Appends the path, as [`to_vec`](Self::to_vec) gives it.
     pub fn append_to(self, path: &mut Vec<u8>) {
         match self {
-            Self::Plain(plain) => path.extend_from_slice(plain),
+            Self::Plain(plain) | Self::Windows(plain) => path.extend_from_slice(plain),
             Self::LeafFirst { components, cut, .. } => {
                 if cut {
                     path.extend_from_slice(b"...");
@@ -165,7 +170,7 @@ impl<'a> FilePath<'a> {
     /// Bytes of the path.
     pub(crate) fn len(self) -> usize {
         match self {
-            Self::Plain(path) => path.len(),
+            Self::Plain(path) | Self::Windows(path) => path.len(),
             // The slash behind each component becomes the one before it.
             Self::LeafFirst { components, cut, .. } => components.len().max(1) + if cut { 3 } else { 0 },
         }
@@ -178,34 +183,64 @@ pub fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or_default()
 }
 
-/// Arguments as the kernel keeps them: one after the other, each ended by a NUL.
+/// Arguments as the kernel keeps them: one after the other, each ended by a NUL. Of some records only their text is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argv<'a> {
     bytes: &'a [u8],
     /// Length in the process's memory, bytes.
     total: u64,
+    is_text: bool,
 }
 
 impl<'a> Argv<'a> {
     /// `bytes` are the first of `total` bytes of arguments, each ended by a NUL.
     #[must_use]
     pub fn new(bytes: &'a [u8], total: u64) -> Self {
-        Self { bytes, total }
+        Self {
+            bytes,
+            total,
+            is_text: false,
+        }
+    }
+
+    /// A command line of which a record keeps only the text: where one argument ends is not known. A NUL in it ends the text
+    /// for whoever reads it as arguments, so sources put a space in its place.
+    #[must_use]
+    pub fn text(line: &'a [u8]) -> Self {
+        Self {
+            bytes: line,
+            total: line.len() as u64,
+            is_text: true,
+        }
+    }
+
+    /// The same, of which there was more, as the record itself says.
+    #[must_use]
+    pub fn cut_text(line: &'a [u8]) -> Self {
+        Self {
+            total: line.len() as u64 + 1,
+            ..Self::text(line)
+        }
+    }
+
+    /// Whether only the text is known.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        self.is_text
     }
 
     /// All of the arguments.
     #[must_use]
     pub fn whole(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            total: bytes.len() as u64,
-        }
+        Self::new(bytes, bytes.len() as u64)
     }
 
-    /// The arguments in order, empty ones kept. The last may be cut when argv [is](Self::is_cut).
+    /// The arguments in order, empty ones kept. The last may be cut when argv [is](Self::is_cut). A text has none that are
+    /// known.
     pub fn args(self) -> impl Iterator<Item = &'a [u8]> {
-        let ended = self.bytes.strip_suffix(b"\0");
-        let bytes = ended.unwrap_or(self.bytes);
+        let bytes = if self.is_text { b"" } else { self.bytes };
+        let ended = bytes.strip_suffix(b"\0");
+        let bytes = ended.unwrap_or(bytes);
         // No bytes at all are no argument; a lone NUL is one empty argument.
         let none = ended.is_none() && bytes.is_empty();
         bytes.split(|&b| b == 0).skip(usize::from(none))
@@ -223,7 +258,7 @@ impl<'a> Argv<'a> {
         self.bytes.strip_suffix(b"\0").unwrap_or(self.bytes)
     }
 
-    /// Length in the process's memory, bytes, NULs included.
+    /// Length in the process's memory, bytes, NULs included; of a text, more than there is when it was cut.
     #[must_use]
     pub fn total(self) -> u64 {
         self.total
@@ -242,6 +277,7 @@ impl<'a> Exec<'a> {
     pub fn new(time: SystemTime, argv: Argv<'a>) -> Self {
         Self {
             time,
+            time_is_limit: false,
             pid: None,
             parent_pid: None,
             uid: None,

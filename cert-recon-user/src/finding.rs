@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem, time::SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    event::{Exec, FilePath},
+    event::{Argv, Exec, FilePath},
     rules::Verdict,
 };
 
@@ -15,6 +15,10 @@ use crate::{
 pub struct Report {
     /// When the exec happened.
     pub time: SystemTime,
+    /// `time` is only the latest that it can have happened: its record has none.
+    pub time_is_limit: bool,
+    /// Where it was read; none for a live exec.
+    pub origin: Option<Origin>,
     /// Process id.
     pub pid: Option<u32>,
     /// Process id of the parent.
@@ -45,10 +49,12 @@ pub struct Report {
     pub sha256: Option<Result<[u8; 32], String>>,
     /// The script that chose the program.
     pub script_path: Option<Vec<u8>>,
-    /// Arguments, each ended by a NUL.
+    /// Arguments, each ended by a NUL; one text when only that is known.
     pub argv: Vec<u8>,
     /// Length of the arguments in the kernel, bytes.
     pub argv_total: u64,
+    /// Only the text of the command line is known.
+    pub argv_is_text: bool,
     /// Working directory.
     pub directory: Option<Vec<u8>>,
     /// Controlling terminal, its path below `/dev`.
@@ -75,6 +81,19 @@ pub struct Report {
     pub events_lost: u64,
     /// What becomes of it.
     pub tuning: Tuning,
+}
+
+/// Where an exec was read that this monitor did not see itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The kind of record.
+    pub source: &'static str,
+    /// The file, as it was named or found; none when it has no name.
+    pub file: Option<Vec<u8>>,
+    /// The line that its record begins at, from 1; 0 when there are no lines.
+    pub line: u64,
+    /// The host that the record names; none when it names none.
+    pub device: Option<String>,
 }
 
 /// What the rules say if the executable is a copy of a watched program, which its hash tells.
@@ -130,15 +149,34 @@ pub struct Image {
     pub argv: Option<Vec<u8>>,
     /// Length of the arguments, bytes; more than `argv` holds when they were cut.
     pub argv_total: u64,
+    /// Only the text of the command line is known.
+    pub argv_is_text: bool,
 }
 
 /// A process of the ancestry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its id.
-    pub pid: u32,
+    /// Its id; none where a record does not say it.
+    pub pid: Option<u32>,
     /// What it ran; all absent when that is not known.
     pub image: Image,
+}
+
+impl Image {
+    /// The arguments; none when they are not known.
+    #[must_use]
+    pub fn arguments(&self) -> Option<Argv<'_>> {
+        let argv = self.argv.as_deref()?;
+        Some(arguments(argv, self.argv_total, self.argv_is_text))
+    }
+}
+
+fn arguments(bytes: &[u8], total: u64, is_text: bool) -> Argv<'_> {
+    match (is_text, total == bytes.len() as u64) {
+        (false, _) => Argv::new(bytes, total),
+        (true, true) => Argv::text(bytes),
+        (true, false) => Argv::cut_text(bytes),
+    }
 }
 
 impl Report {
@@ -148,6 +186,8 @@ impl Report {
         let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
         Self {
             time: exec.time,
+            time_is_limit: exec.time_is_limit,
+            origin: None,
             pid: exec.pid,
             parent_pid: exec.parent_pid,
             uid: exec.uid,
@@ -165,6 +205,7 @@ impl Report {
             script_path: owned(exec.script()),
             argv: exec.argv.bytes().to_vec(),
             argv_total: exec.argv.total(),
+            argv_is_text: exec.argv.is_text(),
             directory: exec.directory.map(|path| path.to_vec()),
             tty: exec.terminal().map(Cow::into_owned),
             fileless: exec.fileless,
@@ -179,6 +220,12 @@ impl Report {
             events_lost: 0,
             tuning: Tuning::default(),
         }
+    }
+
+    /// The arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Argv<'_> {
+        arguments(&self.argv, self.argv_total, self.argv_is_text)
     }
 
     /// Bytes of memory that it holds, nearly.
@@ -208,7 +255,9 @@ impl Report {
             .iter()
             .map(|p| size_of::<Process>() + image(&p.image))
             .sum();
+        let origin = self.origin.as_ref();
         size_of::<Self>()
+            + origin.map_or(0, |origin| bytes(&origin.file) + text(&origin.device))
             + self.argv.len()
             + bytes(&self.file_name)
             + bytes(&self.folder_path)
@@ -237,6 +286,15 @@ impl Report {
         }
     }
 
+    /// The name of the host that it happened on: what its record says, else `device`; none for a record that says nothing.
+    #[must_use]
+    pub fn device<'a>(&'a self, device: &'a str) -> Option<&'a str> {
+        match &self.origin {
+            Some(origin) => origin.device.as_deref(),
+            None => Some(device),
+        }
+    }
+
     /// A stable id: the same exec read back from a record has the same one. Made of host, time to the microsecond, process
     /// and arguments.
     #[must_use]
@@ -245,6 +303,7 @@ impl Report {
             .time
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |d| d.as_micros());
+        let device = self.device(device).unwrap_or_default();
         let mut hash = Sha256::new();
         hash.update((device.len() as u64).to_le_bytes());
         hash.update(device.as_bytes());

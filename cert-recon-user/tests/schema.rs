@@ -14,7 +14,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cert_recon::{
     acts::Limit,
     event::{Argv, Exec},
-    finding::{Folded, Image, Process, Report, Suppressed, Tuning},
+    finding::{Folded, Image, Origin, Process, Report, Suppressed, Tuning},
     pipeline::Sums,
     record::{Blind, Hashing, Health, Lost, Occasion, OutputState, Record, SuppressionState},
     rules::{BUILTIN_PACKS, Confidence, Engine, Severity, Subject, Verdict},
@@ -67,9 +67,17 @@ fn full_report() -> Report {
         folder_path: bytes(),
         argv: bytes(),
         argv_total: 1000,
+        argv_is_text: false,
     };
     Report {
         time: time(1_700_000_000_123_456),
+        time_is_limit: false,
+        origin: Some(Origin {
+            source: "auditd",
+            file: bytes(),
+            line: 7,
+            device: text("host\u{1b}"),
+        }),
         pid: Some(1),
         parent_pid: Some(2),
         uid: Some(1000),
@@ -87,6 +95,7 @@ fn full_report() -> Report {
         script_path: bytes(),
         argv: HOSTILE.to_vec(),
         argv_total: 1000,
+        argv_is_text: false,
         directory: bytes(),
         tty: bytes(),
         fileless: Some(true),
@@ -95,7 +104,7 @@ fn full_report() -> Report {
         systemd_unit: text("cron.service"),
         systemd_user_unit: text("app.service"),
         previous: Some(image.clone()),
-        ancestry: vec![Process { pid: 2, image }; 20],
+        ancestry: vec![Process { pid: Some(2), image }; 20],
         verdict: Some(verdict()),
         suspicions: Vec::new(),
         events_lost: 4,
@@ -449,20 +458,21 @@ fn the_parent_is_the_first_of_the_ancestry_and_what_is_cut_is_marked() {
         folder_path: Some([b"/bin/", name].concat()),
         argv: Some(argv.to_vec()),
         argv_total,
+        argv_is_text: false,
     };
     let mut report = bare(b"curl\0");
     report.parent_pid = Some(20);
     report.ancestry = vec![
         Process {
-            pid: 20,
+            pid: Some(20),
             image: image(b"sh", b"sh\0-c\0", 6),
         },
         Process {
-            pid: 10,
+            pid: Some(10),
             image: image(b"cron", b"cron\0-", 9),
         },
         Process {
-            pid: 1,
+            pid: Some(1),
             image: Image::default(),
         },
     ];
@@ -540,9 +550,13 @@ fn an_empty_text_is_absent() {
         folder_path: Some(Vec::new()),
         argv: Some(Vec::new()),
         argv_total: 0,
+        argv_is_text: false,
     };
     report.previous = Some(nothing.clone());
-    report.ancestry = vec![Process { pid: 2, image: nothing }];
+    report.ancestry = vec![Process {
+        pid: Some(2),
+        image: nothing,
+    }];
     let row = parsed(&Record::Exec(Box::new(report)));
     assert_valid(&row);
     assert_eq!(row["Ancestry"], serde_json::json!([{ "ProcessId": 2 }]));
@@ -612,6 +626,7 @@ fn image() -> impl Strategy<Value = Image> {
             file_name,
             folder_path,
             argv_total: argv.as_ref().map_or(0, Vec::len) as u64 + more / 2,
+            argv_is_text: more % 2 == 1,
             argv,
         },
     )
@@ -646,6 +661,8 @@ fn any_report() -> impl Strategy<Value = Report> {
             let mut path = || paths.pop().flatten();
             Report {
                 time: SystemTime::UNIX_EPOCH + Duration::from_micros(micros >> 2),
+                time_is_limit: false,
+                origin: None,
                 pid: ids[0],
                 parent_pid: ids[1],
                 uid: ids[2],
@@ -665,6 +682,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                 sha256,
                 script_path: path(),
                 argv_total: argv.len() as u64 + missing,
+                argv_is_text: false,
                 argv,
                 directory: path(),
                 tty: path(),
@@ -676,7 +694,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                 previous,
                 ancestry: processes
                     .into_iter()
-                    .map(|(pid, image)| Process { pid, image })
+                    .map(|(pid, image)| Process { pid: Some(pid), image })
                     .collect(),
                 verdict,
                 suspicions: Vec::new(),

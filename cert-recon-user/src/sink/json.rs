@@ -50,8 +50,13 @@ struct Tail {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ExecRow<'a> {
-    #[serde(flatten)]
-    head: Head<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp_not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_name: Option<&'a str>,
+    action_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     account_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,12 +89,16 @@ struct ExecRow<'a> {
     process_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_command_line: Option<String>,
-    process_arguments: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_arguments: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_arguments_base64: Option<String>,
-    argument_bytes: u64,
-    argument_bytes_captured: u64,
-    arguments_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument_bytes_captured: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments_truncated: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_directory: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +139,12 @@ struct ExecRow<'a> {
     folded_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     folded_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_source: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_line: Option<u64>,
     #[serde(flatten)]
     tail: Tail,
 }
@@ -165,7 +180,8 @@ struct Judgement<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ProcessRow {
-    process_id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_id: Option<u32>,
     #[serde(flatten)]
     image: ImageRow,
 }
@@ -288,16 +304,25 @@ pub fn report(report: &Report, device: &str) -> Vec<u8> {
 }
 
 fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
-    let argv = Argv::new(&report.argv, report.argv_total);
+    let argv = report.arguments();
+    let is_known = !argv.is_text();
     let mut raw = false;
-    let arguments: Vec<String> = argv
-        .args()
-        .map(|bytes| {
-            let (text, bad) = text::lossless(bytes);
-            raw |= bad;
-            text.into_owned()
-        })
-        .collect();
+    let mut lossless = |bytes| {
+        let (text, bad) = text::lossless(bytes);
+        raw |= bad;
+        text.into_owned()
+    };
+    let (command_line, arguments) = if is_known {
+        let arguments: Vec<String> = argv.args().map(lossless).collect();
+        ((!arguments.is_empty()).then(|| arguments.join(" ")), Some(arguments))
+    } else {
+        (shown_text(&lossless(argv.bytes())), None)
+    };
+    let (exact, limit) = match report.time_is_limit {
+        false => (Some(timestamp(report.time)), None),
+        true => (None, Some(timestamp(report.time))),
+    };
+    let origin = report.origin.as_ref();
     let parent = report.ancestry.first();
     let initiating = parent.map(|parent| ImageRow::new(&parent.image)).unwrap_or_default();
     let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
@@ -308,7 +333,10 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
     };
     let set_uid = report.effective_uid.is_some() && report.effective_uid != report.uid;
     ExecRow {
-        head: Head::new("ProcessCreated", report.time, device),
+        timestamp: exact,
+        timestamp_not_after: limit,
+        device_name: report.device(device),
+        action_type: "ProcessCreated",
         account_name: known(&report.account),
         account_uid: report.uid,
         effective_account_name: known(&report.effective_account).filter(|_| set_uid),
@@ -324,15 +352,15 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         known_as: &report.known_as,
         script_path: shown(&report.script_path),
         process_id: report.pid,
-        process_command_line: (!arguments.is_empty()).then(|| arguments.join(" ")),
+        process_command_line: command_line,
         process_arguments: arguments,
-        process_arguments_base64: raw.then(|| BASE64_STANDARD.encode(&report.argv)),
-        argument_bytes: report.argv_total,
-        argument_bytes_captured: report.argv.len() as u64,
-        arguments_truncated: report.argv.len() as u64 != report.argv_total,
+        process_arguments_base64: (raw && is_known).then(|| BASE64_STANDARD.encode(&report.argv)),
+        argument_bytes: is_known.then_some(report.argv_total),
+        argument_bytes_captured: is_known.then_some(report.argv.len() as u64),
+        arguments_truncated: (is_known || argv.is_cut()).then(|| argv.is_cut()),
         current_directory: shown(&report.directory),
         tty: shown(&report.tty),
-        initiating_process_id: report.parent_pid.or(parent.map(|parent| parent.pid)),
+        initiating_process_id: report.parent_pid.or(parent.and_then(|parent| parent.pid)),
         initiating_process_file_name: initiating.file_name,
         initiating_process_folder_path: initiating.folder_path,
         initiating_process_command_line: initiating.command_line,
@@ -366,6 +394,9 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         }),
         folded_count: report.tuning.folded.map(|folded| folded.count),
         folded_since: report.tuning.folded.map(|folded| timestamp(folded.since)),
+        record_source: origin.map(|origin| origin.source),
+        record_file: origin.and_then(|origin| shown(&origin.file)),
+        record_line: origin.map(|origin| origin.line).filter(|line| *line != 0),
         tail: Tail {
             event_id: report.event_id(device),
             events_lost_since_last: report.events_lost,
@@ -375,14 +406,20 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
 
 impl ImageRow {
     fn new(image: &Image) -> Self {
-        let captured = image.argv.as_deref();
-        let argv = Argv::new(captured.unwrap_or_default(), image.argv_total);
-        let arguments: Vec<_> = argv.args().map(|bytes| text::lossless(bytes).0).collect();
+        let argv = image.arguments();
+        let command_line = match argv {
+            Some(argv) if argv.is_text() => shown_text(&text::lossless(argv.bytes()).0),
+            Some(argv) => {
+                let arguments: Vec<_> = argv.args().map(|bytes| text::lossless(bytes).0).collect();
+                (!arguments.is_empty()).then(|| arguments.join(" "))
+            }
+            None => None,
+        };
         Self {
             file_name: shown(&image.file_name),
             folder_path: shown(&image.folder_path),
-            command_line: (!arguments.is_empty()).then(|| arguments.join(" ")),
-            command_line_truncated: captured.is_some() && argv.is_cut(),
+            command_line,
+            command_line_truncated: argv.is_some_and(Argv::is_cut),
         }
     }
 }
@@ -495,6 +532,10 @@ pub(super) fn timestamp(time: SystemTime) -> String {
 fn shown(bytes: &Option<Vec<u8>>) -> Option<String> {
     let bytes = bytes.as_deref().filter(|bytes| !bytes.is_empty())?;
     Some(text::lossless(bytes).0.into_owned())
+}
+
+fn shown_text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn known(text: &Option<String>) -> Option<&str> {

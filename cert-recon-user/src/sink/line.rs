@@ -340,7 +340,7 @@ mod tests {
         report.login_uid = Some(1000);
         report.login_account = Some("alice".to_owned());
         report.ancestry.push(Process {
-            pid: 1,
+            pid: Some(1),
             image: Image {
                 file_name: Some(b"ba\x1bsh".to_vec()),
                 ..Image::default()

@@ -43,12 +43,13 @@ pub(super) fn finding(seconds: u64, user: u32, line: &str) -> Report {
 /// A process above that runs the program at `path`, by whatever name.
 pub(super) fn process(path: &str) -> Process {
     Process {
-        pid: 1,
+        pid: Some(1),
         image: Image {
             file_name: Some(b"borrowed".to_vec()),
             folder_path: Some(path.as_bytes().to_vec()),
             argv: None,
             argv_total: 0,
+            argv_is_text: false,
         },
     }
 }

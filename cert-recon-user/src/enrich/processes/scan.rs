@@ -96,6 +96,7 @@ fn process(folder: &Path, pid: u32) -> Option<(u64, Scanned)> {
         file_name: name.filter(|name| !name.is_empty()).map(<[u8]>::to_vec),
         folder_path: path.map(<[u8]>::to_vec),
         argv_total: argv.len() as u64,
+        argv_is_text: false,
         argv: Some(argv),
     };
     Some((start, Scanned { pid, image }))

@@ -128,6 +128,7 @@ impl Entry {
             folder_path: field(PATH, path),
             argv: field(ARGV, argv),
             argv_total: self.argv_total,
+            argv_is_text: false,
         }
     }
 }
@@ -175,7 +176,7 @@ impl<L: Liveness> Processes<L> {
         for ancestor in lineage.ancestors.iter() {
             let image = self.ancestor(&ancestor);
             report.ancestry.push(Process {
-                pid: ancestor.pid,
+                pid: Some(ancestor.pid),
                 image,
             });
         }
@@ -449,7 +450,7 @@ mod tests {
         report
             .ancestry
             .iter()
-            .map(|process| (process.pid, name(&process.image)))
+            .map(|process| (process.pid.unwrap(), name(&process.image)))
             .collect()
     }
 
@@ -490,7 +491,7 @@ mod tests {
         assert_eq!(
             report.ancestry,
             [Process {
-                pid: 10,
+                pid: Some(10),
                 image: Image::default()
             }]
         );

@@ -49,6 +49,7 @@ pub(super) fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
     let has = |flag| head.flags & flag != 0;
     let set = |value: u32| (value != UNSET && !has(flags::NO_AUDIT)).then_some(value);
     Exec {
+        time_is_limit: false,
         time: clock.time(head.boot_ns),
         pid: Some(head.pid),
         parent_pid: Some(head.ppid),
