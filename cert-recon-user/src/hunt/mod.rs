@@ -3,8 +3,13 @@
 //! Owns the reading of many records at once and what is told of it; the rules are those of `watch`, the records are
 //! [`crate::source::recorded`]'s matter. [`run`] gives findings as they come; what is made of them is the caller's.
 
+pub mod coverage;
 mod judge;
+pub mod page;
 mod read;
+pub mod rendered;
+pub mod sorter;
+pub mod summary;
 
 use std::{
     collections::VecDeque,
