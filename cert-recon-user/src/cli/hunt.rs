@@ -27,12 +27,10 @@ use crate::{
         sorter::{SortKey, Sorter},
         summary::Summary,
     },
-    record::Record,
     rules::Confidence,
     sink::{csv, json, line, output},
     source::recorded::{Format as Source, files, input::Progress, local},
     suppress::{Gate, Wanted},
-    text::for_terminal,
 };
 
 /// Memory for findings that wait to be sorted, bytes; what is beyond is sorted on disk.
@@ -113,12 +111,15 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
             .checked_sub(ago)
             .ok_or_else(|| "that is too long ago".to_owned());
     }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(time.into());
+    let since_1970 = |time: jiff::Timestamp| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok();
+    if let Some(time) = text.parse().ok().and_then(since_1970) {
+        return Ok(SystemTime::UNIX_EPOCH + time);
     }
-    Err("it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
+    Err(
+        "it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
          2026-11-25T18:00:00+01:00)"
-        .to_owned())
+            .to_owned(),
+    )
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
@@ -149,7 +150,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         coverage: Coverage::default(),
         sorter: Sorter::new(SORT_MEMORY),
         format: args.format,
-        colour: output::colour(&io::stdout()),
+        colour: output::colour(),
         keep_json: args.output.is_some() || args.report.is_some(),
         device: host::name(),
         accounts: Accounts::default(),
@@ -236,7 +237,7 @@ impl Work {
             return paths.iter().cloned().map(Job::Processes).collect();
         }
         let (stdin, named): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| path == Path::new("-"));
-        let (sets, unlisted) = files::list(&named, range.since, range.until);
+        let (sets, unlisted) = files::list(&named);
         for unlisted in unlisted {
             self.read(InputRead {
                 name: unlisted.path.display().to_string(),
@@ -276,7 +277,11 @@ impl Work {
     }
 
     fn found(&mut self, mut report: Report, at: Position) {
-        if report.origin.as_ref().is_some_and(|origin| origin.source == Source::Proc.as_str()) {
+        if report
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.source == Source::Proc.as_str())
+        {
             self.accounts.complete(&mut report, &self.device);
         }
         self.summary.add(&report, &self.device);
@@ -357,10 +362,14 @@ impl Work {
             return Err(error).context("keeping findings until they are sorted");
         }
         for suppression in self.gate.newly_expired(SystemTime::now()) {
-            log::warn!("suppression {} has expired: what it held back is reported", suppression.name);
+            log::warn!(
+                "suppression {} has expired: what it held back is reported",
+                suppression.name
+            );
         }
         let mut stdout = Standard::new(self.format);
-        let mut findings = self.sorter.finish()?.map(|finding| {
+        let sorter = std::mem::replace(&mut self.sorter, Sorter::new(0));
+        let mut findings = sorter.finish()?.map(|finding| {
             let rendered = Rendered::from_bytes(&finding?.1)?;
             stdout.write(&rendered.main)?;
             if let (Some(file), Some(json)) = (file.as_mut(), &rendered.json) {
@@ -368,15 +377,12 @@ impl Work {
             }
             Ok(rendered.json.unwrap_or_default())
         });
-        match report {
-            Some((path, page)) => {
-                let head = page::Head::new(&self.device, started, &self.coverage, request.range);
-                let mut page = io::BufWriter::new(page);
-                page::write(&mut page, &head, &self.summary, &mut findings)
-                    .and_then(|()| page.flush())
-                    .with_context(|| format!("writing the page {}", path.display()))?;
-            }
-            None => {}
+        if let Some((path, page)) = report {
+            let head = page::Head::new(&self.device, started, &self.coverage, request.range);
+            let mut page = io::BufWriter::new(page);
+            page::write(&mut page, &head, &self.summary, &mut findings)
+                .and_then(|()| page.flush())
+                .with_context(|| format!("writing the page {}", path.display()))?;
         }
         // The page shows no more than it can; the rest is written all the same.
         for finding in findings {
@@ -407,7 +413,11 @@ impl Work {
             log::info!("{line}");
         }
         if sums.suppressed > 0 {
-            log::info!("suppressed {} of {} findings (--show-suppressed shows them)", sums.suppressed, read.findings);
+            log::info!(
+                "suppressed {} of {} findings (--show-suppressed shows them)",
+                sums.suppressed,
+                read.findings
+            );
         }
     }
 }
@@ -491,7 +501,10 @@ fn bar(bytes: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = if bytes > 0 {
-        (ProgressBar::new(bytes), "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left")
+        (
+            ProgressBar::new(bytes),
+            "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+        )
     } else {
         (ProgressBar::new_spinner(), "{spinner} {bytes}  {bytes_per_sec}")
     };

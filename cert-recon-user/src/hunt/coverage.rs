@@ -12,6 +12,8 @@ use crate::{sink::json::timestamp, text::for_terminal};
 pub struct Coverage {
     /// What was read, in the order of reading.
     pub inputs: Vec<InputCoverage>,
+    /// Files in folders that are no records of a known kind.
+    pub others: u64,
     /// Execs that the records themselves say are missing.
     pub gaps: Vec<GapCoverage>,
     /// Gaps beyond those that are listed.
@@ -121,6 +123,9 @@ impl Coverage {
             sums.execs,
             bytesize::ByteSize(sums.bytes),
         );
+        if self.others > 0 {
+            let _ = writeln!(text, "{} of no kind that is known", counted(self.others, "other file"));
+        }
         if let Some(why) = &self.ended_early {
             let _ = writeln!(text, "PARTIAL: {}", for_terminal(why.as_bytes()));
         }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::Parser;
+use super::{
+    Parser,
+    audit::{self, AuditParser},
+};
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,7 +67,10 @@ impl Format {
     /// Its parser; none for the running processes, which are no file.
     #[must_use]
     pub fn parser(self) -> Option<Box<dyn Parser>> {
-        None
+        Some(match self {
+            Self::Auditd => Box::<AuditParser>::default(),
+            _ => return None,
+        })
     }
 }
 
@@ -79,6 +85,9 @@ pub const SAMPLE: usize = 64 << 10;
 
 /// The format of a text that begins like this; none when it is like no format that is known.
 #[must_use]
-pub fn detect(_sample: &[u8]) -> Option<Format> {
+pub fn detect(sample: &[u8]) -> Option<Format> {
+    if audit::looks_like(sample) {
+        return Some(Format::Auditd);
+    }
     None
 }

@@ -4,10 +4,12 @@
 //! apart ([`mod@format`]), one module per format. It judges nothing and prints nothing. Facts come from the record alone: nothing
 //! here looks anything up on this host.
 
+pub mod audit;
 pub mod collect;
 pub mod files;
 pub mod format;
 pub mod input;
+pub mod local;
 
 use std::{
     fmt, io,
