@@ -169,9 +169,7 @@ impl AuditParser {
                 &"the records of this event are too long together: its arguments are cut",
             );
         }
-        let Some(syscall) = self.decoded.read(event) else {
-            return;
-        };
+        let syscall = self.decoded.read(event);
         let Some(exec) = self.decoded.exec(event, &syscall) else {
             out.bad(event.place, &"the time of the event can't be represented");
             return;

@@ -256,6 +256,14 @@ fn without_its_arguments_an_exec_has_the_title_of_its_process_which_may_be_cut()
 }
 
 #[test]
+fn an_exec_of_which_all_arguments_are_missing_is_one_that_is_cut() {
+    let found = parsed(&text(&event(1, 10, 1, &["sslyze", "x"])[..1]));
+    let report = &found.reports[0];
+    assert!(report.argv.is_empty() && report.arguments().is_cut());
+    assert_eq!(report.folder_path.as_deref(), Some(&b"/usr/bin/sslyze"[..]));
+}
+
+#[test]
 fn what_is_no_exec_is_none_and_costs_no_memory() {
     let stamp = |n: u32| format!("msg=audit(1700000000.000:{n}):");
     let mut lines = Vec::new();
