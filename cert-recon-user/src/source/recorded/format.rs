@@ -1,5 +1,7 @@
 //! Telling formats apart by content, and the parser of each.
 
+use std::path::Path;
+
 use super::Parser;
 
 /// A kind of record.
@@ -64,6 +66,12 @@ impl Format {
     pub fn parser(self) -> Option<Box<dyn Parser>> {
         None
     }
+}
+
+/// The format of a file of this name, where content alone does not tell it.
+#[must_use]
+pub fn by_name(_path: &Path) -> Option<Format> {
+    None
 }
 
 /// Bytes of the beginning of a text that are looked at.

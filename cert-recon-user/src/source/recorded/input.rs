@@ -14,7 +14,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::Place;
+use super::{Place, format::SAMPLE};
 
 /// Bytes of the longest line that is read. The longest argv is 2 MiB on usual hosts; hex-encoded or escaped it is up to six
 /// times as long, and a record can hold several.
@@ -32,9 +32,19 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
+impl Progress {
+    /// Whether the reading is to end early.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
 /// A file that is being read.
 pub struct Input {
     reader: BufReader<Box<dyn Read + Send>>,
+    /// How the text begins.
+    sample: Vec<u8>,
     path: Option<PathBuf>,
     modified: Option<SystemTime>,
     place: Place,
@@ -92,28 +102,31 @@ impl Input {
             ))),
             Packing::Zstd => Box::new(zstd::Decoder::new(whole)?),
         };
-        Ok(Self {
-            reader: BufReader::with_capacity(BUFFER, reader),
+        Ok(Self::of_text(reader, file))
+    }
+
+    fn of_text(mut reader: Box<dyn Read + Send>, file: usize) -> Self {
+        let mut sample = Vec::new();
+        let failed = Read::by_ref(&mut reader)
+            .take(SAMPLE as u64)
+            .read_to_end(&mut sample)
+            .err();
+        let whole = Cursor::new(sample.clone()).chain(Failed(failed)).chain(reader);
+        Self {
+            reader: BufReader::with_capacity(BUFFER, Box::new(whole)),
+            sample,
             path: None,
             modified: None,
             place: Place { file, line: 0 },
             line: Vec::new(),
             lent: 0,
-        })
+        }
     }
 
     /// For tests and fuzzing: reads these bytes.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let reader: Box<dyn Read + Send> = Box::new(Cursor::new(bytes.to_vec()));
-        Self {
-            reader: BufReader::with_capacity(BUFFER, reader),
-            path: None,
-            modified: None,
-            place: Place::default(),
-            line: Vec::new(),
-            lent: 0,
-        }
+        Self::of_text(Box::new(Cursor::new(bytes.to_vec())), 0)
     }
 
     /// The path that it was opened by; none for what has no name.
@@ -135,21 +148,21 @@ impl Input {
         self
     }
 
+    /// Gives it another number in its set.
+    pub fn set_file(&mut self, file: usize) {
+        self.place.file = file;
+    }
+
     /// Where it is: the line that [`next_line`](Self::next_line) gave last.
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// The first bytes, up to `most` and to what the buffer holds, without taking them.
-    ///
-    /// # Errors
-    ///
-    /// Reading failed.
-    pub fn peek(&mut self, most: usize) -> io::Result<&[u8]> {
-        self.return_lent();
-        let buffer = self.reader.fill_buf()?;
-        Ok(&buffer[..buffer.len().min(most)])
+    /// How the text begins: its first [`SAMPLE`] bytes, all of them when it is shorter. They are not taken by this.
+    #[must_use]
+    pub fn sample(&self) -> &[u8] {
+        &self.sample
     }
 
     /// The next line; none at the end. A last line without a newline is a line, but nothing at all is none.
@@ -250,6 +263,15 @@ impl Packing {
     }
 }
 
+/// Fails once, where the beginning of the text ends, when reading that failed.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// Counts what is read from disk, and ends early when that was asked for.
 struct Counted<R> {
     reader: R,
@@ -258,7 +280,7 @@ struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.progress.stop.load(Ordering::Relaxed) {
+        if self.progress.is_stopped() {
             return Err(io::Error::other("ended early"));
         }
         let count = self.reader.read(buffer)?;

@@ -5,6 +5,7 @@
 //! here looks anything up on this host.
 
 pub mod collect;
+pub mod files;
 pub mod format;
 pub mod input;
 
