@@ -116,9 +116,11 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(time.into());
     }
-    Err("it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
+    Err(
+        "it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
          2026-11-25T18:00:00+01:00)"
-        .to_owned())
+            .to_owned(),
+    )
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
@@ -276,7 +278,11 @@ impl Work {
     }
 
     fn found(&mut self, mut report: Report, at: Position) {
-        if report.origin.as_ref().is_some_and(|origin| origin.source == Source::Proc.as_str()) {
+        if report
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.source == Source::Proc.as_str())
+        {
             self.accounts.complete(&mut report, &self.device);
         }
         self.summary.add(&report, &self.device);
@@ -357,7 +363,10 @@ impl Work {
             return Err(error).context("keeping findings until they are sorted");
         }
         for suppression in self.gate.newly_expired(SystemTime::now()) {
-            log::warn!("suppression {} has expired: what it held back is reported", suppression.name);
+            log::warn!(
+                "suppression {} has expired: what it held back is reported",
+                suppression.name
+            );
         }
         let mut stdout = Standard::new(self.format);
         let mut findings = self.sorter.finish()?.map(|finding| {
@@ -407,7 +416,11 @@ impl Work {
             log::info!("{line}");
         }
         if sums.suppressed > 0 {
-            log::info!("suppressed {} of {} findings (--show-suppressed shows them)", sums.suppressed, read.findings);
+            log::info!(
+                "suppressed {} of {} findings (--show-suppressed shows them)",
+                sums.suppressed,
+                read.findings
+            );
         }
     }
 }
@@ -491,7 +504,10 @@ fn bar(bytes: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = if bytes > 0 {
-        (ProgressBar::new(bytes), "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left")
+        (
+            ProgressBar::new(bytes),
+            "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+        )
     } else {
         (ProgressBar::new_spinner(), "{spinner} {bytes}  {bytes_per_sec}")
     };

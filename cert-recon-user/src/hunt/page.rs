@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::html::Text;
 use super::{
+    Range,
     coverage::{Coverage, counted},
     summary::{By, Summary},
 };
@@ -37,30 +38,43 @@ pub const MOST_BYTES: u64 = 256 << 20;
 const STYLE: &str = include_str!("page/page.css");
 
 /// What the page says about itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Head<'a> {
-    /// The heading: `Hunt on web1`.
-    pub title: &'a str,
+    /// The heading.
+    pub title: String,
     /// When it is made.
     pub made: SystemTime,
     /// Version of the program that makes it.
-    pub version: &'a str,
+    pub version: &'static str,
     /// The host that it is made on.
     pub host: &'a str,
     /// What was asked for: names and values, like the command line, since and until, rule packs.
-    pub asked: &'a [(&'a str, String)],
+    pub asked: Vec<(&'static str, String)>,
     /// What was read, and what could not be.
     pub coverage: &'a Coverage,
 }
 
-/// A finding for the page.
-#[derive(Clone, Debug)]
-pub struct PageFinding {
-    /// Its line of JSON, as [`crate::sink::json::report`] makes it.
-    pub json: Vec<u8>,
+impl<'a> Head<'a> {
+    /// Of a hunt on this host, by this program.
+    #[must_use]
+    pub fn new(host: &'a str, made: SystemTime, coverage: &'a Coverage, range: Range) -> Self {
+        let mut asked = Vec::new();
+        for (name, time) in [("Since", range.since), ("Until", range.until)] {
+            asked.extend(time.map(|time| (name, timestamp(time))));
+        }
+        Self {
+            title: "Hunt for certificate reconnaissance".to_owned(),
+            made,
+            version: env!("CARGO_PKG_VERSION"),
+            host,
+            asked,
+            coverage,
+        }
+    }
 }
 
-/// Writes the page. Findings come in the order given. It takes all of them, also those that are more than it shows.
+/// Writes the page. Findings are lines of JSON as [`crate::sink::json::report`] makes them, and come in the order given. All
+/// of them are taken, also those that are more than the page shows.
 ///
 /// # Errors
 ///
@@ -69,7 +83,7 @@ pub fn write(
     out: &mut impl Write,
     head: &Head<'_>,
     summary: &Summary,
-    findings: impl Iterator<Item = io::Result<PageFinding>>,
+    findings: impl Iterator<Item = io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
     let mut out = Counted { out, bytes: 0 };
     let out = &mut out;
@@ -105,7 +119,7 @@ fn begin(out: &mut impl Write, head: &Head<'_>) -> io::Result<()> {
          Made {made} on {host} by cert-recon {version}. All times are UTC.</p>\n\
          <nav><a href=\"#time\">When</a> <a href=\"#who\">Who, where, what</a> <a href=\"#findings\">Findings</a> \
          <a href=\"#read\">What was read</a> <a href=\"#about\">About this page</a></nav></header>\n",
-        title = Text(head.title),
+        title = Text(&head.title),
         made = html::time(head.made),
         host = Text(head.host),
         version = Text(head.version),
@@ -193,7 +207,7 @@ fn warnings(out: &mut impl Write, head: &Head<'_>, summary: &Summary) -> io::Res
 fn list<W: Write>(
     out: &mut Counted<'_, W>,
     summary: &Summary,
-    findings: impl Iterator<Item = io::Result<PageFinding>>,
+    findings: impl Iterator<Item = io::Result<Vec<u8>>>,
     most: u64,
     most_bytes: u64,
 ) -> io::Result<()> {
@@ -208,7 +222,7 @@ fn list<W: Write>(
         let finding = finding?;
         if shown < most && out.bytes < most_bytes {
             shown += 1;
-            let fields = Fields::parse(&finding.json).map_err(|error| {
+            let fields = Fields::parse(&finding).map_err(|error| {
                 io::Error::new(
                     io::ErrorKind::InvalidData,
                     format!("making the page: finding {shown} is not as it was written: {error}"),
@@ -259,7 +273,7 @@ fn about(out: &mut impl Write, head: &Head<'_>) -> io::Result<()> {
     for (name, value) in own {
         writeln!(out, "<dt>{name}</dt><dd>{}</dd>", Text(value))?;
     }
-    for (name, value) in head.asked {
+    for (name, value) in &head.asked {
         writeln!(out, "<dt>{}</dt><dd><code>{}</code></dd>", Text(name), Text(value))?;
     }
     writeln!(
@@ -299,23 +313,15 @@ mod tests {
 
     fn head(coverage: &Coverage) -> Head<'_> {
         Head {
-            title: "Hunt <b>\u{202e}",
-            made: SystemTime::UNIX_EPOCH,
-            version: "1.2.3",
-            host: "here",
-            asked: &[],
-            coverage,
+            title: "Hunt <b>\u{202e}".to_owned(),
+            ..Head::new("here", SystemTime::UNIX_EPOCH, coverage, Range::default())
         }
     }
 
     fn page(reports: &[Report], most: u64, most_bytes: u64) -> String {
         let mut summary = Summary::default();
         reports.iter().for_each(|report| summary.add(report, "here"));
-        let findings = reports.iter().map(|report| {
-            Ok(PageFinding {
-                json: json::report(report, "here"),
-            })
-        });
+        let findings = reports.iter().map(|report| Ok(json::report(report, "here")));
         let mut bytes = Vec::new();
         let coverage = Coverage::default();
         if (most, most_bytes) == (MOST_FINDINGS, MOST_BYTES) {
@@ -395,7 +401,7 @@ mod tests {
             write(&mut Vec::new(), &head(&coverage), &Summary::default(), findings)
         };
         assert!(write(Err(io::Error::other("gone"))).is_err());
-        let error = write(Ok(PageFinding { json: b"{".to_vec() })).unwrap_err();
+        let error = write(Ok(b"{".to_vec())).unwrap_err();
         assert!(error.to_string().contains("finding 1"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{html, tables};
+use super::tables;
 use crate::{
     hunt::{
         coverage::counted,

@@ -9,7 +9,7 @@ use super::{
     tables::time,
 };
 use crate::{
-    hunt::coverage::{Coverage, InputCoverage},
+    hunt::coverage::{Coverage, InputCoverage, counted},
     text::lossless,
 };
 
@@ -30,6 +30,13 @@ pub(super) fn write(out: &mut impl Write, coverage: &Coverage) -> io::Result<()>
         sums.bad,
         sums.failed
     )?;
+    if coverage.others > 0 {
+        writeln!(
+            out,
+            "<p>{} in folders are like no record that is known, and were left alone.</p>",
+            counted(coverage.others, "file")
+        )?;
+    }
     if let Some(why) = &coverage.ended_early {
         writeln!(out, "<p class=\"problem\">The hunt was ended early: {}</p>", Cut(why))?;
     }
