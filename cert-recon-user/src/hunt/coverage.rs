@@ -12,7 +12,7 @@ use crate::{sink::json::timestamp, text::for_terminal};
 pub struct Coverage {
     /// What was read, in the order of reading.
     pub inputs: Vec<InputCoverage>,
-    /// Files in folders that are no records of a known kind.
+    /// Files in folders that are like no record that is known, and were left alone.
     pub others: u64,
     /// Execs that the records themselves say are missing.
     pub gaps: Vec<GapCoverage>,
@@ -128,6 +128,9 @@ impl Coverage {
         }
         if let Some(why) = &self.ended_early {
             let _ = writeln!(text, "PARTIAL: {}", for_terminal(why.as_bytes()));
+        }
+        if self.others > 0 {
+            let _ = writeln!(text, "left alone {} like no known record", counted(self.others, "file"));
         }
         for input in &self.inputs {
             let name = for_terminal(&input.name);

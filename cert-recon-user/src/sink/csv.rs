@@ -244,7 +244,7 @@ mod tests {
             ("Ancestry", json!([{"ProcessId": 1, "CommandLine": "=a;\n=b"}])),
             ("Suppressed", json!({"Name": "x", "Reason": ";=1"})),
         ] {
-            let cell = super::cell(name, &value);
+            let cell = cell(name, &value);
             assert_eq!(serde_json::from_str::<Value>(&cell).unwrap(), value, "{cell}");
             assert!(!cell.contains(";=") && !cell.contains(is_harmful), "{cell}");
         }
