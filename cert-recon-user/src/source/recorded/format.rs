@@ -1,6 +1,16 @@
 //! Telling formats apart by content, and the parser of each.
 
-use super::Parser;
+use std::time::SystemTime;
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Parser, history,
+    journald::{self, Journal},
+    sudo::{self, SudoLog},
+    syslog::{self, Syslog},
+    sysmon::{self, SysmonXml},
+};
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,13 +33,17 @@ pub enum Format {
     BashHistory,
     /// The history of zsh.
     ZshHistory,
+    /// The history of fish.
+    FishHistory,
+    /// XML of Sysmon, of Linux or Windows.
+    Sysmon,
     /// The running processes.
     Proc,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Auditd,
         Self::CertRecon,
         Self::Defender,
@@ -39,6 +53,8 @@ impl Format {
         Self::Sudo,
         Self::BashHistory,
         Self::ZshHistory,
+        Self::FishHistory,
+        Self::Sysmon,
         Self::Proc,
     ];
 
@@ -55,6 +71,8 @@ impl Format {
             Self::Sudo => "sudo",
             Self::BashHistory => "bash",
             Self::ZshHistory => "zsh",
+            Self::FishHistory => "fish",
+            Self::Sysmon => "sysmon",
             Self::Proc => "proc",
         }
     }
@@ -62,7 +80,17 @@ impl Format {
     /// Its parser; none for the running processes, which are no file.
     #[must_use]
     pub fn parser(self) -> Option<Box<dyn Parser>> {
-        None
+        let (zone, now) = (TimeZone::system, SystemTime::now);
+        match self {
+            Self::Journald => Some(Box::<Journal>::default()),
+            Self::Syslog => Some(Box::new(Syslog::new(zone(), now()))),
+            Self::Sudo => Some(Box::new(SudoLog::new(zone(), now()))),
+            Self::BashHistory => Some(Box::<history::Bash>::default()),
+            Self::ZshHistory => Some(Box::<history::Zsh>::default()),
+            Self::FishHistory => Some(Box::<history::Fish>::default()),
+            Self::Sysmon => Some(Box::<SysmonXml>::default()),
+            _ => None,
+        }
     }
 }
 
@@ -71,6 +99,33 @@ pub const SAMPLE: usize = 64 << 10;
 
 /// The format of a text that begins like this; none when it is like no format that is known.
 #[must_use]
-pub fn detect(_sample: &[u8]) -> Option<Format> {
-    None
+pub fn detect(sample: &[u8]) -> Option<Format> {
+    text(sample)
+}
+
+/// Formats that are made of lines of text, by what their lines begin with.
+fn text(sample: &[u8]) -> Option<Format> {
+    if sysmon::is_export(sample) {
+        return Some(Format::Sysmon);
+    }
+    // The last line may be cut by the sample's end, the first by whoever cut the file.
+    let end = match memchr::memrchr(b'\n', sample) {
+        Some(end) if sample.len() >= SAMPLE => end,
+        _ => sample.len(),
+    };
+    let whole = sample.get(..end).unwrap_or(sample);
+    let lines = || {
+        let lines = whole.split(|&byte| byte == b'\n');
+        lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    };
+    let not_empty = |line: &&[u8]| !line.is_empty();
+    if journald::is_export(lines()) {
+        Some(Format::Journald)
+    } else if sudo::is_log(lines().skip(1)) || sudo::is_log(lines()) {
+        Some(Format::Sudo)
+    } else if syslog::is_log(lines().filter(not_empty)) {
+        Some(Format::Syslog)
+    } else {
+        history::detect(lines())
+    }
 }

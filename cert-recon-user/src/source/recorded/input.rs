@@ -141,6 +141,15 @@ impl Input {
         self.place
     }
 
+    /// Where the line will be that [`next_line`](Self::next_line) gives next: while a line is lent, the input can't be asked.
+    #[must_use]
+    pub fn next_place(&self) -> Place {
+        Place {
+            line: self.place.line + 1,
+            ..self.place
+        }
+    }
+
     /// The first bytes, up to `most` and to what the buffer holds, without taking them.
     ///
     /// # Errors

@@ -6,7 +6,14 @@
 
 pub mod collect;
 pub mod format;
+pub mod history;
 pub mod input;
+pub mod journald;
+pub mod local;
+pub mod proc;
+pub mod sudo;
+pub mod syslog;
+pub mod sysmon;
 
 use std::{
     fmt, io,
