@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write as _},
+    iter,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -29,7 +31,11 @@ use crate::{
     },
     rules::Confidence,
     sink::{csv, json, line, output},
-    source::recorded::{Format as Source, files, input::Progress, local},
+    source::recorded::{
+        Format as Source, files,
+        input::Progress,
+        local::{self, Where},
+    },
     suppress::{Gate, Wanted},
 };
 
@@ -168,7 +174,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         Some(path) => Some((path, create_page(path)?)),
         None => None,
     };
-    let jobs = work.jobs(&args.paths, args.source.0, &range);
+    let jobs = work.jobs(&args.paths, args.source.0);
     let bytes = jobs.iter().filter_map(size).sum::<u64>();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let request = Request {
@@ -225,29 +231,60 @@ struct Work {
 
 impl Work {
     /// What to read. What can't even be listed is told as an input that can't be read.
-    fn jobs(&mut self, paths: &[PathBuf], source: Option<Source>, range: &Range) -> Vec<Job> {
+    fn jobs(&mut self, paths: &[PathBuf], source: Option<Source>) -> Vec<Job> {
         if paths.is_empty() {
-            let known = local::known();
-            return match source {
-                None => known,
-                Some(source) => known.into_iter().filter(|job| local::may_be(job, source)).collect(),
-            };
+            return self.local(source);
         }
         if source == Some(Source::Proc) {
             return paths.iter().cloned().map(Job::Processes).collect();
         }
         let (stdin, named): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| path == Path::new("-"));
-        let (sets, unlisted) = files::list(&named);
-        for unlisted in unlisted {
-            self.read(InputRead {
-                name: unlisted.path.display().to_string(),
-                error: Some(unlisted.error.to_string()),
-                named: true,
-                ..InputRead::default()
-            });
+        let mut jobs = Vec::from_iter((!stdin.is_empty()).then_some(Job::Stdin));
+        self.files(&named, &mut jobs);
+        jobs
+    }
+
+    /// Every known source of this host that is there, or those of one format.
+    fn local(&mut self, wanted: Option<Source>) -> Vec<Job> {
+        let (sources, problems) = local::known(Path::new("/"));
+        for (path, error) in problems {
+            self.unlisted(&path, &error);
         }
-        let stdin = (!stdin.is_empty()).then_some(Job::Stdin);
-        stdin.into_iter().chain(sets.into_iter().map(Job::Files)).collect()
+        let mut jobs = Vec::new();
+        for source in sources {
+            if wanted.is_some() && source.format.is_some() && source.format != wanted {
+                continue;
+            }
+            match source.at {
+                Where::Files(files) => self.files(&files, &mut jobs),
+                Where::Folder(folder) => self.files(&[folder], &mut jobs),
+                Where::Program(program, args) => {
+                    let args = args.into_iter().map(OsString::from);
+                    let words = iter::once(program.into_os_string()).chain(args).collect();
+                    jobs.push(Job::Command(words, source.format.unwrap_or(Source::Journald)));
+                }
+                Where::Processes(root) => jobs.push(Job::Processes(root)),
+            }
+        }
+        jobs
+    }
+
+    /// The sets of files below these paths.
+    fn files(&mut self, paths: &[PathBuf], jobs: &mut Vec<Job>) {
+        let (sets, unlisted) = files::list(paths);
+        jobs.extend(sets.into_iter().map(Job::Files));
+        for unlisted in unlisted {
+            self.unlisted(&unlisted.path, &unlisted.error);
+        }
+    }
+
+    fn unlisted(&mut self, path: &Path, error: &io::Error) {
+        self.read(InputRead {
+            name: path.display().to_string(),
+            error: Some(error.to_string()),
+            named: true,
+            ..InputRead::default()
+        });
     }
 
     fn take(&mut self, event: Event) {

@@ -133,7 +133,7 @@ impl Reader<'_> {
         let number = self
             .judge
             .next_file(&name, Some(root.as_os_str().as_encoded_bytes()), Format::Proc);
-        let error = Some(io::Error::other(root.display().to_string()));
+        let error = crate::source::recorded::proc::scan(root, &mut self.judge).err();
         let counts = self.judge.counts(number);
         self.tell(InputRead {
             name,

@@ -174,6 +174,15 @@ impl Input {
         &self.sample
     }
 
+    /// Where the line will be that [`next_line`](Self::next_line) gives next: while a line is lent, the input can't be asked.
+    #[must_use]
+    pub fn next_place(&self) -> Place {
+        Place {
+            line: self.place.line + 1,
+            ..self.place
+        }
+    }
+
     /// The next line; none at the end. A last line without a newline is a line, but nothing at all is none.
     ///
     /// # Errors

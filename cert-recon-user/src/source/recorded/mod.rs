@@ -8,8 +8,14 @@ pub mod audit;
 pub mod collect;
 pub mod files;
 pub mod format;
+pub mod history;
 pub mod input;
+pub mod journald;
 pub mod local;
+pub mod proc;
+pub mod sudo;
+pub mod syslog;
+pub mod sysmon;
 
 use std::{
     fmt, io,

@@ -138,7 +138,9 @@ impl AuditParser {
     /// Takes for whole what waits too long, or what there is no room for.
     fn make_room(&mut self, now: Stamp, out: &mut dyn Out) {
         while let Some(first) = self.open.front() {
-            let is_late = first.stamp.is_some_and(|stamp| stamp.seconds.saturating_add(LATEST) < now.seconds);
+            let is_late = first
+                .stamp
+                .is_some_and(|stamp| stamp.seconds.saturating_add(LATEST) < now.seconds);
             if !(is_late || self.open.len() >= OPEN || self.open_bytes > OPEN_BYTES) {
                 return;
             }

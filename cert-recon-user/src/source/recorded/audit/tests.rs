@@ -347,7 +347,7 @@ fn nothing_in_a_line_is_more_than_a_bad_line() {
         vec![b'x'; 10 << 20],
         b"type=EXECVE msg=audit(1.000:9): argc=18446744073709551615 a18446744073709551615=\"x\"".to_vec(),
         b"type=EXECVE msg=audit(1.000:8): a0[18446744073709551615]=41 a[=1 a]=2 a1[]=3 ==== \"".to_vec(),
-        b"type=SYSCALL msg=audit(9223372036854775807.999:7): arch=c000003e syscall=59 pid=1".to_vec(),
+        b"type=SYSCALL msg=audit(18446744073709551615.999:7): arch=c000003e syscall=59 pid=1".to_vec(),
         b"\xff\xfe type= msg=".to_vec(),
     ];
     hostile.extend(lines.iter().map(|line| line.as_bytes().to_vec()));
