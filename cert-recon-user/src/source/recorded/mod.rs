@@ -13,6 +13,7 @@ pub mod input;
 pub mod journald;
 pub mod local;
 pub mod proc;
+pub mod segments;
 pub mod sudo;
 pub mod syslog;
 pub mod sysmon;
