@@ -199,7 +199,7 @@ fn warnings(out: &mut impl Write, head: &Head<'_>, summary: &Summary) -> io::Res
     }
     writeln!(
         out,
-        "</ul>\n<p class=\"quiet\"><a href=\"#read\">What was read, and what was not</a></p>"
+        "</ul>\n<p class=\"quiet jump\"><a href=\"#read\">What was read, and what was not</a></p>"
     )
 }
 

@@ -36,7 +36,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// Distances of labels below the axis, seconds.
-const STEPS: [u64; 24] = [
+const STEPS: [u64; 25] = [
     1,
     5,
     15,
@@ -61,6 +61,7 @@ const STEPS: [u64; 24] = [
     364 * DAY,
     3640 * DAY,
     36400 * DAY,
+    364_000 * DAY,
 ];
 
 /// Labels below the axis.
@@ -158,7 +159,7 @@ fn labels(out: &mut impl Write, timeline: &Timeline, slot: f64) -> io::Result<()
     let step = STEPS
         .into_iter()
         .find(|step| *step >= width && (end - start).div_ceil(*step) <= MOST_LABELS)
-        .unwrap_or(36400 * DAY);
+        .unwrap_or(364_000 * DAY);
     let mut date_before = String::new();
     let mut at = start.next_multiple_of(step);
     while at < end {
