@@ -173,7 +173,7 @@ fn a_browser_has_every_finding_and_every_number() {
         "curl -s https://crt.sh/?q=%.corp.example&amp;output=json",
         "sshd: alice [priv]",
         "1 input could not be read to the end",
-        "68201",
+        "68,201",
     ] {
         assert!(dom.contains(text), "{text}");
     }

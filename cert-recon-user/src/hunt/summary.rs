@@ -299,7 +299,7 @@ pub(super) mod tests {
         report
     }
 
-    fn names<'a>(summary: &'a Summary, by: By) -> Vec<(&'a str, u64)> {
+    fn names(summary: &Summary, by: By) -> Vec<(&str, u64)> {
         let rows = summary.rows(by).rows;
         rows.iter().map(|row| (row.name, row.tally.count)).collect()
     }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::tables;
+use super::{html, tables};
 use crate::{
     hunt::{
         coverage::counted,
@@ -23,7 +23,7 @@ const MOST_BARS: usize = 72;
 /// Size of the drawing and of its margins, in its own units: near to pixels on a wide screen.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 52.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
@@ -124,10 +124,11 @@ fn drawing(out: &mut impl Write, timeline: &Timeline) -> io::Result<()> {
         writeln!(
             out,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" \
-             y=\"{:.1}\">{value}</text>",
+             y=\"{:.1}\">{}</text>",
             WIDTH - RIGHT,
             LEFT - 8.0,
-            y + 4.5
+            y + 4.5,
+            html::number(value)
         )?;
     }
     let slot = plot_width / count as f64;
