@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write as _},
+    iter,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -27,12 +29,14 @@ use crate::{
         sorter::{SortKey, Sorter},
         summary::Summary,
     },
-    record::Record,
     rules::Confidence,
     sink::{csv, json, line, output},
-    source::recorded::{Format as Source, files, input::Progress, local},
+    source::recorded::{
+        Format as Source, files,
+        input::Progress,
+        local::{self, Where},
+    },
     suppress::{Gate, Wanted},
-    text::for_terminal,
 };
 
 /// Memory for findings that wait to be sorted, bytes; what is beyond is sorted on disk.
@@ -113,8 +117,9 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
             .checked_sub(ago)
             .ok_or_else(|| "that is too long ago".to_owned());
     }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(time.into());
+    let since_1970 = |time: jiff::Timestamp| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok();
+    if let Some(time) = text.parse().ok().and_then(since_1970) {
+        return Ok(SystemTime::UNIX_EPOCH + time);
     }
     Err(
         "it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
@@ -151,7 +156,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         coverage: Coverage::default(),
         sorter: Sorter::new(SORT_MEMORY),
         format: args.format,
-        colour: output::colour(&io::stdout()),
+        colour: output::colour(),
         keep_json: args.output.is_some() || args.report.is_some(),
         device: host::name(),
         accounts: Accounts::default(),
@@ -169,7 +174,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         Some(path) => Some((path, create_page(path)?)),
         None => None,
     };
-    let jobs = work.jobs(&args.paths, args.source.0, &range);
+    let jobs = work.jobs(&args.paths, args.source.0);
     let bytes = jobs.iter().filter_map(size).sum::<u64>();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let request = Request {
@@ -226,29 +231,60 @@ struct Work {
 
 impl Work {
     /// What to read. What can't even be listed is told as an input that can't be read.
-    fn jobs(&mut self, paths: &[PathBuf], source: Option<Source>, range: &Range) -> Vec<Job> {
+    fn jobs(&mut self, paths: &[PathBuf], source: Option<Source>) -> Vec<Job> {
         if paths.is_empty() {
-            let known = local::known();
-            return match source {
-                None => known,
-                Some(source) => known.into_iter().filter(|job| local::may_be(job, source)).collect(),
-            };
+            return self.local(source);
         }
         if source == Some(Source::Proc) {
             return paths.iter().cloned().map(Job::Processes).collect();
         }
         let (stdin, named): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| path == Path::new("-"));
-        let (sets, unlisted) = files::list(&named, range.since, range.until);
-        for unlisted in unlisted {
-            self.read(InputRead {
-                name: unlisted.path.display().to_string(),
-                error: Some(unlisted.error.to_string()),
-                named: true,
-                ..InputRead::default()
-            });
+        let mut jobs = Vec::from_iter((!stdin.is_empty()).then_some(Job::Stdin));
+        self.files(&named, &mut jobs);
+        jobs
+    }
+
+    /// Every known source of this host that is there, or those of one format.
+    fn local(&mut self, wanted: Option<Source>) -> Vec<Job> {
+        let (sources, problems) = local::known(Path::new("/"));
+        for (path, error) in problems {
+            self.unlisted(&path, &error);
         }
-        let stdin = (!stdin.is_empty()).then_some(Job::Stdin);
-        stdin.into_iter().chain(sets.into_iter().map(Job::Files)).collect()
+        let mut jobs = Vec::new();
+        for source in sources {
+            if wanted.is_some() && source.format.is_some() && source.format != wanted {
+                continue;
+            }
+            match source.at {
+                Where::Files(files) => self.files(&files, &mut jobs),
+                Where::Folder(folder) => self.files(&[folder], &mut jobs),
+                Where::Program(program, args) => {
+                    let args = args.into_iter().map(OsString::from);
+                    let words = iter::once(program.into_os_string()).chain(args).collect();
+                    jobs.push(Job::Command(words, source.format.unwrap_or(Source::Journald)));
+                }
+                Where::Processes(root) => jobs.push(Job::Processes(root)),
+            }
+        }
+        jobs
+    }
+
+    /// The sets of files below these paths.
+    fn files(&mut self, paths: &[PathBuf], jobs: &mut Vec<Job>) {
+        let (sets, unlisted) = files::list(paths);
+        jobs.extend(sets.into_iter().map(Job::Files));
+        for unlisted in unlisted {
+            self.unlisted(&unlisted.path, &unlisted.error);
+        }
+    }
+
+    fn unlisted(&mut self, path: &Path, error: &io::Error) {
+        self.read(InputRead {
+            name: path.display().to_string(),
+            error: Some(error.to_string()),
+            named: true,
+            ..InputRead::default()
+        });
     }
 
     fn take(&mut self, event: Event) {
@@ -369,7 +405,8 @@ impl Work {
             );
         }
         let mut stdout = Standard::new(self.format);
-        let mut findings = self.sorter.finish()?.map(|finding| {
+        let sorter = std::mem::replace(&mut self.sorter, Sorter::new(0));
+        let mut findings = sorter.finish()?.map(|finding| {
             let rendered = Rendered::from_bytes(&finding?.1)?;
             stdout.write(&rendered.main)?;
             if let (Some(file), Some(json)) = (file.as_mut(), &rendered.json) {
@@ -377,15 +414,12 @@ impl Work {
             }
             Ok(rendered.json.unwrap_or_default())
         });
-        match report {
-            Some((path, page)) => {
-                let head = page::Head::new(&self.device, started, &self.coverage, request.range);
-                let mut page = io::BufWriter::new(page);
-                page::write(&mut page, &head, &self.summary, &mut findings)
-                    .and_then(|()| page.flush())
-                    .with_context(|| format!("writing the page {}", path.display()))?;
-            }
-            None => {}
+        if let Some((path, page)) = report {
+            let head = page::Head::new(&self.device, started, &self.coverage, request.range);
+            let mut page = io::BufWriter::new(page);
+            page::write(&mut page, &head, &self.summary, &mut findings)
+                .and_then(|()| page.flush())
+                .with_context(|| format!("writing the page {}", path.display()))?;
         }
         // The page shows no more than it can; the rest is written all the same.
         for finding in findings {

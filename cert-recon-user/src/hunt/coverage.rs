@@ -123,6 +123,9 @@ impl Coverage {
             sums.execs,
             bytesize::ByteSize(sums.bytes),
         );
+        if self.others > 0 {
+            let _ = writeln!(text, "{} of no kind that is known", counted(self.others, "other file"));
+        }
         if let Some(why) = &self.ended_early {
             let _ = writeln!(text, "PARTIAL: {}", for_terminal(why.as_bytes()));
         }

@@ -172,7 +172,9 @@ impl InputRead {
 /// Sums over an input: `execs = outside + clean + below + findings`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Lines read.
+    /// Bytes read, as they are on disk; of files only.
+    pub bytes: u64,
+    /// Lines read; 0 for what is not made of lines.
     pub lines: u64,
     /// Execs.
     pub execs: u64,

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, mpsc::SyncSender},
 };
 
-use super::{Event, InputRead, Job, Request, judge::Judge};
+use super::{Counts, Event, InputRead, Job, Request, judge::Judge};
 use crate::source::recorded::{Format, Input, Parser, files::Set, format, input::Progress};
 
 /// Reads what a job names.
@@ -133,7 +133,7 @@ impl Reader<'_> {
         let number = self
             .judge
             .next_file(&name, Some(root.as_os_str().as_encoded_bytes()), Format::Proc);
-        let error = Some(io::Error::other(root.display().to_string()));
+        let error = crate::source::recorded::proc::scan(root, &mut self.judge).err();
         let counts = self.judge.counts(number);
         self.tell(InputRead {
             name,
@@ -171,6 +171,7 @@ impl Reader<'_> {
             });
         }
         read.counts.lines = input.place().line;
+        read.counts.bytes = input.size().unwrap_or(0);
         self.waiting.push((number, read));
     }
 
@@ -180,9 +181,11 @@ impl Reader<'_> {
             parser.finish(&mut self.judge);
         }
         for (number, mut read) in std::mem::take(&mut self.waiting) {
-            let lines = read.counts.lines;
-            read.counts = self.judge.counts(number);
-            read.counts.lines = lines;
+            read.counts = Counts {
+                lines: read.counts.lines,
+                bytes: read.counts.bytes,
+                ..self.judge.counts(number)
+            };
             self.tell(read);
         }
     }

@@ -60,7 +60,7 @@ impl Opened {
     pub fn open(target: Target) -> Result<Self, OpenError> {
         let (name, writer) = match &target {
             Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
-            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
+            Target::File(path) => (path.display().to_string(), Writer::File(open_file(path)?)),
         };
         Ok(Self { target, name, writer })
     }
@@ -359,7 +359,7 @@ impl Work {
         let Target::File(path) = &self.target else {
             return false;
         };
-        match open(path) {
+        match open_file(path) {
             Ok(file) => {
                 self.writer = Writer::File(file);
                 true
@@ -429,7 +429,10 @@ impl Work {
 
 /// Opens a file to append lines to: mode 0600 when it is new, never through a symbolic link, and only if nobody else can
 /// write to it. A line that an earlier run left unfinished is ended first.
-fn open(path: &Path) -> Result<File, OpenError> {
+///
+/// # Errors
+/// When it can't be opened or is refused.
+pub fn open_file(path: &Path) -> Result<File, OpenError> {
     let name = path.display().to_string();
     let failed = |source: io::Error| OpenError::Io {
         path: name.clone(),
@@ -542,14 +545,17 @@ mod tests {
         let path = |name: &str| folder.0.join(name);
         fs::write(path("file"), "").unwrap();
         std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
-        assert!(matches!(open(&path("link")), Err(OpenError::Link(_))));
-        assert!(matches!(open(Path::new("/dev/null")), Err(OpenError::NotRegular(_))));
+        assert!(matches!(open_file(&path("link")), Err(OpenError::Link(_))));
+        assert!(matches!(
+            open_file(Path::new("/dev/null")),
+            Err(OpenError::NotRegular(_))
+        ));
         fs::set_permissions(path("file"), fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
+        assert!(matches!(open_file(&path("file")), Err(OpenError::Unsafe { .. })));
         fs::set_permissions(path("file"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::hard_link(path("file"), path("second")).unwrap();
-        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
-        assert!(matches!(open(&path("none/file")), Err(OpenError::Io { .. })));
+        assert!(matches!(open_file(&path("file")), Err(OpenError::Unsafe { .. })));
+        assert!(matches!(open_file(&path("none/file")), Err(OpenError::Io { .. })));
     }
 
     #[test]
@@ -583,7 +589,7 @@ mod tests {
         let folder = Folder::new("back");
         let path = folder.0.join("out");
         fs::write(&path, "whole\npart").unwrap();
-        let file = open(&path).unwrap();
+        let file = open_file(&path).unwrap();
         fs::write(&path, "whole\npart").unwrap();
         assert!(cut_end(&file, b"other").is_err());
         assert!(cut_end(&file, b"longer than the file is").is_err());

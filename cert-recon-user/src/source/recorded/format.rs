@@ -1,8 +1,18 @@
 //! Telling formats apart by content, and the parser of each.
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
-use super::Parser;
+use jiff::tz::TimeZone;
+
+use super::{
+    Parser,
+    audit::{self, AuditParser},
+    history,
+    journald::{self, Journal},
+    sudo::{self, SudoLog},
+    syslog::{self, Syslog},
+    sysmon::{self, SysmonXml},
+};
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,13 +35,17 @@ pub enum Format {
     BashHistory,
     /// The history of zsh.
     ZshHistory,
+    /// The history of fish.
+    FishHistory,
+    /// XML of Sysmon, of Linux or Windows.
+    Sysmon,
     /// The running processes.
     Proc,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Auditd,
         Self::CertRecon,
         Self::Defender,
@@ -41,6 +55,8 @@ impl Format {
         Self::Sudo,
         Self::BashHistory,
         Self::ZshHistory,
+        Self::FishHistory,
+        Self::Sysmon,
         Self::Proc,
     ];
 
@@ -57,6 +73,8 @@ impl Format {
             Self::Sudo => "sudo",
             Self::BashHistory => "bash",
             Self::ZshHistory => "zsh",
+            Self::FishHistory => "fish",
+            Self::Sysmon => "sysmon",
             Self::Proc => "proc",
         }
     }
@@ -64,14 +82,25 @@ impl Format {
     /// Its parser; none for the running processes, which are no file.
     #[must_use]
     pub fn parser(self) -> Option<Box<dyn Parser>> {
-        None
+        let (zone, now) = (TimeZone::system, SystemTime::now);
+        match self {
+            Self::Auditd => Some(Box::<AuditParser>::default()),
+            Self::Journald => Some(Box::<Journal>::default()),
+            Self::Syslog => Some(Box::new(Syslog::new(zone(), now()))),
+            Self::Sudo => Some(Box::new(SudoLog::new(zone(), now()))),
+            Self::BashHistory => Some(Box::<history::Bash>::default()),
+            Self::ZshHistory => Some(Box::<history::Zsh>::default()),
+            Self::FishHistory => Some(Box::<history::Fish>::default()),
+            Self::Sysmon => Some(Box::<SysmonXml>::default()),
+            _ => None,
+        }
     }
 }
 
 /// The format of a file of this name, where content alone does not tell it.
 #[must_use]
-pub fn by_name(_path: &Path) -> Option<Format> {
-    None
+pub fn by_name(path: &Path) -> Option<Format> {
+    history::by_name(path)
 }
 
 /// Bytes of the beginning of a text that are looked at.
@@ -79,6 +108,36 @@ pub const SAMPLE: usize = 64 << 10;
 
 /// The format of a text that begins like this; none when it is like no format that is known.
 #[must_use]
-pub fn detect(_sample: &[u8]) -> Option<Format> {
-    None
+pub fn detect(sample: &[u8]) -> Option<Format> {
+    if audit::looks_like(sample) {
+        return Some(Format::Auditd);
+    }
+    text(sample)
+}
+
+/// Formats that are made of lines of text, by what their lines begin with.
+fn text(sample: &[u8]) -> Option<Format> {
+    if sysmon::is_export(sample) {
+        return Some(Format::Sysmon);
+    }
+    // The last line may be cut by the sample's end, the first by whoever cut the file.
+    let end = match memchr::memrchr(b'\n', sample) {
+        Some(end) if sample.len() >= SAMPLE => end,
+        _ => sample.len(),
+    };
+    let whole = sample.get(..end).unwrap_or(sample);
+    let lines = || {
+        let lines = whole.split(|&byte| byte == b'\n');
+        lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    };
+    let not_empty = |line: &&[u8]| !line.is_empty();
+    if journald::is_export(lines()) {
+        Some(Format::Journald)
+    } else if sudo::is_log(lines().skip(1)) || sudo::is_log(lines()) {
+        Some(Format::Sudo)
+    } else if syslog::is_log(lines().filter(not_empty)) {
+        Some(Format::Syslog)
+    } else {
+        history::detect(lines())
+    }
 }

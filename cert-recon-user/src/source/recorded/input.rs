@@ -47,6 +47,7 @@ pub struct Input {
     sample: Vec<u8>,
     path: Option<PathBuf>,
     modified: Option<SystemTime>,
+    size: Option<u64>,
     place: Place,
     /// What is kept of a line that does not lie in the buffer as a whole.
     line: Vec<u8>,
@@ -78,6 +79,7 @@ impl Input {
         let mut input = Self::new(opened, file, progress)?;
         input.path = Some(path.to_owned());
         input.modified = metadata.modified().ok();
+        input.size = Some(metadata.len());
         Ok(input)
     }
 
@@ -117,6 +119,7 @@ impl Input {
             sample,
             path: None,
             modified: None,
+            size: None,
             place: Place { file, line: 0 },
             line: Vec::new(),
             lent: 0,
@@ -133,6 +136,12 @@ impl Input {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Bytes of the file when it was opened; none for what has no name.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
     }
 
     /// When the file was last changed: the latest time of what is in it, and the year of times that have none.
@@ -163,6 +172,15 @@ impl Input {
     #[must_use]
     pub fn sample(&self) -> &[u8] {
         &self.sample
+    }
+
+    /// Where the line will be that [`next_line`](Self::next_line) gives next: while a line is lent, the input can't be asked.
+    #[must_use]
+    pub fn next_place(&self) -> Place {
+        Place {
+            line: self.place.line + 1,
+            ..self.place
+        }
     }
 
     /// The next line; none at the end. A last line without a newline is a line, but nothing at all is none.

@@ -4,10 +4,18 @@
 //! apart ([`mod@format`]), one module per format. It judges nothing and prints nothing. Facts come from the record alone: nothing
 //! here looks anything up on this host.
 
+pub mod audit;
 pub mod collect;
 pub mod files;
 pub mod format;
+pub mod history;
 pub mod input;
+pub mod journald;
+pub mod local;
+pub mod proc;
+pub mod sudo;
+pub mod syslog;
+pub mod sysmon;
 
 use std::{
     fmt, io,
