@@ -79,7 +79,7 @@ fn who(out: &mut impl Write, fields: &Fields) -> io::Result<()> {
         fields
             .text(name)
             .map(str::to_owned)
-            .or_else(|| fields.get(number).map(Value::to_string))
+            .or_else(|| fields.get(number).map(|number| format!("uid {number}")))
     };
     let mut names: Vec<String> = Vec::new();
     for name in [
