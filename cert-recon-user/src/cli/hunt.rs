@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
+    fmt::Write as _,
     fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write as _},
     iter,
@@ -37,6 +38,7 @@ use crate::{
         local::{self, Where},
     },
     suppress::{Gate, Wanted},
+    text::for_terminal,
 };
 
 /// Memory for findings that wait to be sorted, bytes; what is beyond is sorted on disk.
@@ -445,17 +447,22 @@ impl Work {
         sums.findings = read.findings;
         self.gate.settle(&mut sums);
         let mut text = self.coverage.to_text();
-        text.push_str(&self.summary.to_text(false));
-        for line in text.lines() {
-            log::info!("{line}");
-        }
+        text.push_str(&self.summary.to_text(output::colour_of(&io::stderr())));
         if sums.suppressed > 0 {
-            log::info!(
+            // Writing to a String can't fail.
+            let _ = writeln!(
+                text,
                 "suppressed {} of {} findings (--show-suppressed shows them)",
-                sums.suppressed,
-                read.findings
+                sums.suppressed, read.findings
             );
+            for state in self.gate.states(SystemTime::now()) {
+                if state.count > 0 {
+                    let _ = writeln!(text, "  {}: {}", for_terminal(state.name.as_bytes()), state.count);
+                }
+            }
         }
+        // For people: where nobody reads it, nothing is lost.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 

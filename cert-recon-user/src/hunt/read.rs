@@ -1,7 +1,9 @@
 //! One job from its first byte to its last: opening, telling the format, parsing.
 
 use std::{
+    fs::File,
     io,
+    os::fd::AsFd as _,
     process::{Command, Stdio},
     sync::{Arc, mpsc::SyncSender},
 };
@@ -21,7 +23,9 @@ pub(super) fn job(request: &Request, progress: &Arc<Progress>, number: usize, jo
     match job {
         Job::Files(set) => reader.files(set),
         Job::Stdin => {
-            let input = Input::new(io::stdin(), 0, progress);
+            // Past the standard library's buffer, which may hold what the descriptor no longer has.
+            let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+            let input = stdin.and_then(|stdin| Input::new(stdin, 0, progress));
             reader.stream("standard input", input, request.format);
         }
         Job::Command(words, format) => reader.command(words, *format),

@@ -232,7 +232,9 @@ fn record(origin: &Origin) -> String {
 
 /// Who: the account, whose power it has, and who logged in, where these are not the same.
 fn account(report: &Report) -> String {
-    let mut account = report.account.clone().unwrap_or_else(|| "-".to_owned());
+    // A record may know no more than the number.
+    let number = || report.uid.map_or_else(|| "-".to_owned(), |uid| uid.to_string());
+    let mut account = report.account.clone().unwrap_or_else(number);
     if report.effective_uid != report.uid
         && let Some(effective) = &report.effective_account
     {

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -496,10 +496,16 @@ fn end_last_line(mut file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether standard output should be coloured: a terminal, and `NO_COLOR` is not set.
+/// Whether standard output should be coloured.
 #[must_use]
 pub fn colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    colour_of(&io::stdout())
+}
+
+/// Whether a stream should be coloured: a terminal, and `NO_COLOR` is not set.
+#[must_use]
+pub fn colour_of(stream: &impl io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

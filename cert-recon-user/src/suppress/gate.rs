@@ -14,7 +14,7 @@ use super::{facts::Facts, fold::Folding, set::Suppressions, suppression::Suppres
 use crate::{
     finding::{Report, Suppressed},
     pipeline::Sums,
-    record::Health,
+    record::{Health, SuppressionState},
 };
 
 /// What is written.
@@ -141,7 +141,13 @@ impl Gate {
     /// Puts sums and suppressions into a health record.
     pub fn complete(&self, health: &mut Health) {
         self.settle(&mut health.sums);
-        health.suppressions = self.suppressions.states(health.time);
+        health.suppressions = self.states(health.time);
+    }
+
+    /// Each suppression, as it is at that time.
+    #[must_use]
+    pub fn states(&self, now: SystemTime) -> Vec<SuppressionState> {
+        self.suppressions.states(now)
     }
 
     /// Whether as many reports were written as were asked for.

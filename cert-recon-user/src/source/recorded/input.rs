@@ -4,8 +4,9 @@
 //! told.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{self, BufRead, BufReader, Cursor, Read},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,11 +15,23 @@ use std::{
     time::SystemTime,
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    fs::OFlags,
+    io::Errno,
+};
+
 use super::{Place, format::SAMPLE};
 
 /// Bytes of the longest line that is read. The longest argv is 2 MiB on usual hosts; hex-encoded or escaped it is up to six
 /// times as long, and a record can hold several.
 pub const LONGEST_LINE: usize = 64 << 20;
+
+/// How long a read waits before it looks whether it is still wanted.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
@@ -71,7 +84,11 @@ impl Input {
     ///
     /// It can't be opened or read, or is no ordinary file.
     pub fn open(path: &Path, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
-        let opened = File::open(path)?;
+        // Not to wait for whoever may write to a named pipe some day.
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
         let metadata = opened.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -88,7 +105,7 @@ impl Input {
     /// # Errors
     ///
     /// Its first bytes can't be read.
-    pub fn new(reader: impl Read + Send + 'static, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
+    pub fn new(reader: impl Read + AsFd + Send + 'static, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
         let mut counted = Counted {
             reader,
             progress: Arc::clone(progress),
@@ -296,10 +313,19 @@ struct Counted<R> {
     progress: Arc<Progress>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read + AsFd> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.progress.is_stopped() {
-            return Err(io::Error::other("ended early"));
+        // A pipe may have nothing to read for as long as it likes.
+        loop {
+            if self.progress.is_stopped() {
+                return Err(io::Error::other("ended early"));
+            }
+            let mut waiting = [PollFd::new(&self.reader, PollFlags::IN)];
+            match rustix::event::poll(&mut waiting, Some(&PATIENCE)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
         }
         let count = self.reader.read(buffer)?;
         self.progress.bytes.fetch_add(count as u64, Ordering::Relaxed);
@@ -312,6 +338,13 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    fn file_of(bytes: &[u8]) -> std::fs::File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        file
+    }
 
     fn lines(mut input: Input) -> Vec<(u64, Option<Vec<u8>>)> {
         let mut lines = Vec::new();
@@ -366,7 +399,7 @@ mod tests {
             packer.write_all(bytes).unwrap();
             packer.finish().unwrap()
         };
-        let open = |bytes: Vec<u8>| Input::new(Cursor::new(bytes), 0, &Arc::default()).unwrap();
+        let open = |bytes: Vec<u8>| Input::new(file_of(&bytes), 0, &Arc::default()).unwrap();
         let two = [gzip(b"one\n"), gzip(b"two\n")].concat();
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
         let two_frames = [zstd(b"one\n"), zstd(b"two\n")].concat();
@@ -383,7 +416,7 @@ mod tests {
         let text: Vec<u8> = (0..100_000).flat_map(|n: u32| format!("{n}\n").into_bytes()).collect();
         let mut packed = zstd::encode_all(&text[..], 1).unwrap();
         packed.truncate(packed.len() / 2);
-        let mut input = Input::new(Cursor::new(packed), 0, &Arc::default()).unwrap();
+        let mut input = Input::new(file_of(&packed), 0, &Arc::default()).unwrap();
         let mut count = 0;
         let error = loop {
             match input.next_line() {
@@ -399,7 +432,7 @@ mod tests {
     #[test]
     fn a_reading_that_is_stopped_ends_with_an_error() {
         let progress = Arc::<Progress>::default();
-        let mut input = Input::new(Cursor::new(vec![b'\n'; BUFFER * 4]), 0, &progress).unwrap();
+        let mut input = Input::new(file_of(&[b'\n'; BUFFER * 4]), 0, &progress).unwrap();
         assert!(input.next_line().unwrap().is_some());
         progress.stop.store(true, Ordering::Relaxed);
         let error = loop {
@@ -409,5 +442,21 @@ mod tests {
             }
         };
         assert_eq!(error.to_string(), "ended early");
+    }
+
+    #[test]
+    fn a_pipe_that_stays_silent_does_not_hold_up_the_end() {
+        let (read, write) = io::pipe().unwrap();
+        let progress = Arc::<Progress>::default();
+        let stopper = Arc::clone(&progress);
+        let reading = std::thread::spawn(move || Input::new(read, 0, &progress).map(lines_of_error));
+        // Whenever it comes: before the reading begins or while it waits.
+        stopper.stop.store(true, Ordering::Relaxed);
+        let _ = reading.join().unwrap();
+        drop(write);
+    }
+
+    fn lines_of_error(mut input: Input) {
+        while let Ok(Some(_)) = input.next_line() {}
     }
 }

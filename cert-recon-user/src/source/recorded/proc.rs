@@ -50,7 +50,9 @@ pub fn scan(root: &Path, out: &mut dyn Out) -> io::Result<()> {
     if unread > 0 {
         out.bad(
             Place::default(),
-            &format_args!("of {unread} processes, not everything can be read: only root can read it"),
+            &format_args!(
+                "of {unread} processes not everything could be read: permission denied, which root seldom is"
+            ),
         );
     }
     let mut pids: Vec<u32> = processes.keys().copied().collect();

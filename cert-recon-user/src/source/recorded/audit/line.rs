@@ -22,7 +22,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// By name, as auditd writes it, or by number, as the kernel does (`include/uapi/linux/audit.h`).
-    fn of(name: &[u8]) -> Self {
+    pub(super) fn of(name: &[u8]) -> Self {
         match name {
             b"SYSCALL" | b"1300" => Self::Syscall,
             b"PATH" | b"1302" => Self::Path,

@@ -9,7 +9,7 @@ mod parents;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, io};
+use std::{collections::VecDeque, io, time::SystemTime};
 
 use self::{
     event::{Decoded, Event, is_exec},
@@ -44,6 +44,17 @@ pub struct AuditParser {
     decoded: Decoded,
 }
 
+/// An audit record as the journal keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JournalEntry<'a> {
+    pub(super) host: &'a [u8],
+    /// The record's type.
+    pub(super) kind: &'a [u8],
+    pub(super) serial: u64,
+    pub(super) time: SystemTime,
+    pub(super) message: &'a [u8],
+}
+
 impl Parser for AuditParser {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
         loop {
@@ -52,7 +63,7 @@ impl Parser for AuditParser {
                 ..input.place()
             };
             match input.next_line()? {
-                Some(Line::Whole(line)) => self.line(line, place, out),
+                Some(Line::Whole(line)) => self.line(line, b"", place, out),
                 Some(Line::TooLong) => out.bad(place, &"the line is too long for a record"),
                 None => return Ok(()),
             }
@@ -67,13 +78,36 @@ impl Parser for AuditParser {
 }
 
 impl AuditParser {
-    /// Takes a line: of an audit log, or of a log that has audit records among others. Other lines are passed over.
-    pub fn line(&mut self, line: &[u8], place: Place, out: &mut dyn Out) {
+    /// Takes a line: of an audit log, or of a log that has audit records among others. Other lines are passed over. `host`
+    /// is that of the log, for a record that names none.
+    pub fn line(&mut self, line: &[u8], host: &[u8], place: Place, out: &mut dyn Out) {
         match record(line) {
+            Ok(Some(record)) if record.node.is_empty() => self.record(Record { node: host, ..record }, place, out),
             Ok(Some(record)) => self.record(record, place, out),
             Ok(None) => loss(line, place, out),
             Err(why) => out.bad(place, &why),
         }
+    }
+
+    /// Takes a record that the journal has taken apart: its type, the event's serial number and time, and the
+    /// message, which is the type's name and the record's fields.
+    pub(super) fn entry(&mut self, entry: &JournalEntry<'_>, place: Place, out: &mut dyn Out) {
+        let Ok(since) = entry.time.duration_since(SystemTime::UNIX_EPOCH) else {
+            out.bad(place, &"an audit record of before 1970");
+            return;
+        };
+        let body = memchr::memchr(b' ', entry.message).and_then(|end| entry.message.get(end + 1..));
+        let record = Record {
+            node: entry.host,
+            kind: Kind::of(entry.kind),
+            stamp: Stamp {
+                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                millis: since.subsec_millis(),
+                serial: entry.serial,
+            },
+            body: body.unwrap_or_default(),
+        };
+        self.record(record, place, out);
     }
 
     fn record(&mut self, record: Record<'_>, place: Place, out: &mut dyn Out) {

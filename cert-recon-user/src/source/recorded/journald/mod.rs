@@ -2,7 +2,7 @@
 //!
 //! Owns their fields, and whose entries are looked at: sudo's, the audit subsystem's and Sysmon's. An entry also says which
 //! process wrote it, with its command line; that is no exec at that time, and is not used. What sudo, auditd and Sysmon say
-//! is [`super::sudo`]'s, [`super::auditd`]'s and [`super::sysmon`]'s matter.
+//! is [`super::sudo`]'s, [`super::audit`]'s and [`super::sysmon`]'s matter.
 
 mod export;
 mod json;
@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     Input, Out, Parser, Place,
+    audit::{AuditParser, JournalEntry},
     sudo::{Heard, Messages},
     syslog::decimal,
     sysmon,
@@ -98,6 +99,7 @@ pub struct Journal {
 #[derive(Default)]
 struct Entries {
     sudo: Messages,
+    audit: AuditParser,
 }
 
 impl Entries {
@@ -124,7 +126,22 @@ impl Entries {
             out.bad(place, &"an entry without a time");
             return;
         };
-        if is_sysmon {
+        if is_audit {
+            let serial = fields
+                .get("_AUDIT_ID")
+                .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            let (Some(kind), Some(serial)) = (fields.get("_AUDIT_TYPE_NAME"), serial) else {
+                return;
+            };
+            let entry = JournalEntry {
+                host: fields.get("_HOSTNAME").unwrap_or_default(),
+                kind,
+                serial,
+                time,
+                message,
+            };
+            self.audit.entry(&entry, place, out);
+        } else if is_sysmon {
             sysmon::event(message.trim_ascii_start(), fields.get("_HOSTNAME"), place, out);
         } else if is_sudo {
             let heard = Heard {
@@ -159,6 +176,7 @@ impl Parser for Journal {
 
     fn finish(&mut self, out: &mut dyn Out) {
         self.entries.sudo.finish(out);
+        self.entries.audit.finish(out);
     }
 }
 
