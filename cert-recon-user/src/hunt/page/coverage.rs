@@ -20,8 +20,8 @@ pub(super) fn write(out: &mut impl Write, coverage: &Coverage) -> io::Result<()>
     let sums = coverage.sums();
     writeln!(
         out,
-        "<section id=\"read\"><h2>What was read</h2>\n<p>{} inputs, {}, {} records, {} executions, {} findings; {} malformed \
-         records were skipped, {} inputs could not be read to the end.</p>",
+        "<section id=\"read\"><h2>What was read</h2>\n<p>Inputs: {}, {}. Records: {}. Executions: {}. Findings: {}. Malformed \
+         records, which were skipped: {}. Inputs that could not be read to the end: {}.</p>",
         number(coverage.inputs.len() as u64),
         ByteSize(sums.bytes),
         number(sums.records),
