@@ -12,6 +12,7 @@ pub mod history;
 pub mod input;
 pub mod journald;
 pub mod local;
+pub mod own;
 pub mod proc;
 pub mod segments;
 pub mod sudo;
