@@ -62,6 +62,11 @@ const NEEDS: &[Need] = &[
         reason: "reads what Chromium prints",
     },
     Need {
+        command: "auditd",
+        package: "auditd",
+        reason: "writes audit logs, whose execs must be found as they are live",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

@@ -128,13 +128,18 @@ struct Above<'a> {
     command_line_truncated: bool,
 }
 
+/// The field has two meanings: which suppression holds for an exec, and, in a record of the monitor's state, how many were
+/// held back.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Held<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    reason: Cow<'a, str>,
+#[serde(untagged)]
+enum Held<'a> {
+    By {
+        #[serde(borrow, rename = "Name")]
+        name: Cow<'a, str>,
+        #[serde(borrow, rename = "Reason")]
+        reason: Cow<'a, str>,
+    },
+    Count(serde::de::IgnoredAny),
 }
 
 /// Reads lines of that form.
@@ -345,10 +350,13 @@ fn complete(row: &Row<'_>, report: &mut Report) {
         });
     }
     report.events_lost = row.events_lost_since_last;
-    report.tuning.suppressed = row.suppressed.as_ref().map(|held| Suppressed {
-        name: held.name.clone().into_owned(),
-        reason: held.reason.clone().into_owned(),
-    });
+    report.tuning.suppressed = match &row.suppressed {
+        Some(Held::By { name, reason }) => Some(Suppressed {
+            name: name.clone().into_owned(),
+            reason: reason.clone().into_owned(),
+        }),
+        Some(Held::Count(_)) | None => None,
+    };
     report.tuning.folded = row
         .folded_count
         .zip(time(&row.folded_since))
@@ -493,6 +501,10 @@ mod tests {
             },
         ];
         report.parent_pid = Some(6);
+        report.tuning.suppressed = Some(Suppressed {
+            name: "ours".to_owned(),
+            reason: "agreed".to_owned(),
+        });
         report.tuning.folded = Some(Folded {
             count: 2,
             since: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
@@ -575,7 +587,7 @@ mod tests {
             "\n",
             r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"SensorBlind","Reason":"detached"}"#,
             "\n",
-            r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"SensorHealth","Lost":5}"#,
+            r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"SensorHealth","Suppressed":1,"Lost":5}"#,
             "\n"
         );
         let found = read(lines.as_bytes());
