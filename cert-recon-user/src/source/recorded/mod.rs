@@ -8,6 +8,8 @@ pub mod collect;
 pub mod format;
 pub mod history;
 pub mod input;
+#[cfg(test)]
+pub(crate) mod judging;
 pub mod journald;
 pub mod local;
 pub mod proc;
