@@ -12,6 +12,7 @@ pub mod enrich;
 pub mod event;
 pub mod finding;
 pub mod host;
+pub mod hunt;
 pub mod pipeline;
 pub mod record;
 pub mod rules;

@@ -5,12 +5,7 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-    thread,
-};
+use std::sync::Arc;
 
 use common::{
     argv::{LONGEST, argv_of, bytes_of},
@@ -18,6 +13,7 @@ use common::{
     eventually,
     exec::Exec,
     kernel::{Held, misses},
+    storm::storm,
     temp::Temp,
     token,
     watch::{Closing, Row, Watch},
@@ -25,25 +21,6 @@ use common::{
 
 /// Tries of what others on this host can spoil by an exec at the wrong moment.
 const TRIES: usize = 20;
-
-/// Execs the program `count` times from each of `threads` threads, as fast as that goes. The arguments are the token, the
-/// thread and the number.
-fn storm(program: &Path, token: &str, threads: usize, count: usize) {
-    thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || {
-                for number in 0..count {
-                    let status = Command::new(program)
-                        .args([token, &thread.to_string(), &number.to_string()])
-                        .stdin(Stdio::null())
-                        .stdout(Stdio::null())
-                        .status();
-                    assert!(status.expect("an exec").success());
-                }
-            });
-        }
-    });
-}
 
 /// How often each exec of a storm was reported, by thread and number.
 fn seen(rows: &[Arc<Row>], threads: usize, count: usize) -> Vec<u32> {

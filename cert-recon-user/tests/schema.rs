@@ -195,7 +195,12 @@ fn full_records() -> Vec<Record> {
     let mut unhashed = full_report();
     unhashed.sha256 = Some(Err("gone".to_owned()));
     unhashed.known_as.clear();
+    let mut text = full_report();
+    text.time_is_limit = true;
+    text.argv_is_text = true;
+    text.pid = Some(77);
     vec![
+        Record::Exec(Box::new(text)),
         Record::Exec(Box::new(full_report())),
         Record::Exec(Box::new(unhashed)),
         Record::Lost(lost()),
@@ -360,6 +365,10 @@ fn the_schema_refuses_what_a_record_never_is() {
     refused(&|row| drop(row.insert("ProcessId".into(), (-1).into())));
     refused(&|row| drop(row.insert("InitiatingProcessCommandLineTruncated".into(), false.into())));
     refused(&|row| drop(row.remove("ProcessArguments")));
+    refused(&|row| drop(row.remove("Timestamp")));
+    refused(&|row| drop(row.insert("TimestampNotAfter".into(), row["Timestamp"].clone())));
+    refused(&|row| drop(row.insert("RecordSource".into(), "somewhere".into())));
+    refused(&|row| drop(row.remove("RecordSource")));
     refused(&|row| drop(row.remove("ProcessCommandLine")));
     refused(&|row| drop(row.remove("Technique")));
     refused(&|row| drop(row.remove("FoldedSince")));
@@ -440,7 +449,11 @@ fn fields_come_in_the_order_of_the_documentation() {
     let documented = documented();
     for record in full_records() {
         let Names(names) = serde_json::from_str(&json_line(&record)).unwrap();
-        assert_eq!(names[..3], ["Timestamp", "DeviceName", "ActionType"]);
+        assert!(
+            ["Timestamp", "TimestampNotAfter"].contains(&names[0].as_str()),
+            "{names:?}"
+        );
+        assert_eq!(names[1..3], ["DeviceName", "ActionType"]);
         let row = parsed(&record);
         let order: Vec<&String> = documented[row["ActionType"].as_str().unwrap()]
             .iter()
@@ -449,6 +462,41 @@ fn fields_come_in_the_order_of_the_documentation() {
             .collect();
         assert_eq!(names.iter().collect::<Vec<_>>(), order);
     }
+}
+
+#[test]
+fn of_a_live_exec_time_host_and_arguments_are_always_there_and_of_a_record_only_what_it_says() {
+    let row = parsed(&Record::Exec(Box::new(bare(b"a\0"))));
+    for field in ["Timestamp", "DeviceName", "ProcessArguments"] {
+        let mut row = row.clone();
+        row.as_object_mut().unwrap().remove(field);
+        assert!(!complaints(&row).is_empty(), "{field}");
+    }
+    let mut report = bare(b"");
+    report.argv = b"curl https://crt.sh/".to_vec();
+    (report.argv_total, report.argv_is_text, report.time_is_limit) = (report.argv.len() as u64, true, true);
+    report.origin = Some(Origin {
+        source: "bash",
+        file: None,
+        line: 0,
+        device: None,
+    });
+    let row = parsed(&Record::Exec(Box::new(report)));
+    assert_valid(&row);
+    let mut names: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "ActionType",
+            "EventId",
+            "EventsLostSinceLast",
+            "ProcessCommandLine",
+            "RecordSource",
+            "TimestampNotAfter"
+        ]
+    );
+    assert_eq!(row["ProcessCommandLine"], "curl https://crt.sh/");
 }
 
 #[test]
@@ -574,9 +622,16 @@ fn records_that_differ_have_different_ids_and_the_same_record_has_the_same() {
     let mut grown = full_health();
     grown.sums.clean += 1;
     let mut all = full_records();
-    // The reason that a hash is absent makes no other event.
-    all.remove(1);
+    // Those were read from records, which name the host themselves; and why a hash is absent makes no other event.
+    all.retain(|record| !matches!(record, Record::Exec(_)));
+    let live = |pid| {
+        let mut report = full_report();
+        (report.origin, report.pid) = (None, Some(pid));
+        Record::Exec(Box::new(report))
+    };
     all.extend([
+        live(1),
+        live(2),
         Record::Lost(later),
         Record::Lost(more),
         Record::Blind(never),
@@ -584,6 +639,9 @@ fn records_that_differ_have_different_ids_and_the_same_record_has_the_same() {
     ]);
     let ids: BTreeSet<String> = all.iter().flat_map(|r| [r.event_id("a"), r.event_id("b")]).collect();
     assert_eq!(ids.len(), 2 * all.len());
+    // What was read from a record happened on the host that it names, wherever it is read.
+    let read = &full_records()[0];
+    assert_eq!(read.event_id("a"), read.event_id("b"));
     for record in &all {
         assert_eq!(parsed(record)["EventId"], record.clone().event_id("host"));
     }

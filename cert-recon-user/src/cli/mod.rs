@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod hunt;
 mod rule_args;
 mod rules;
 mod settings;
@@ -49,6 +50,8 @@ struct Args {
 enum Command {
     /// Watch this host's execs live (root, or CAP_BPF and CAP_PERFMON).
     Watch(watch::Args),
+    /// Look through what was recorded: audit logs, exports, histories, cert-recon's own records.
+    Hunt(hunt::Args),
     /// Judge one command line and say why.
     Check(check::Args),
     /// What the rules are, whether they hold, and how other systems write them.
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         .init();
     let result = match args.command {
         Command::Watch(args) => watch::run(args),
+        Command::Hunt(args) => hunt::run(args),
         Command::Check(args) => check::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Doctor => doctor::run(),

@@ -4,11 +4,17 @@
 //! `docs/events.schema.json` is the contract that tests hold this module to. What is not known is absent: never null, and
 //! never an empty text, which only an argument, or a command line of nothing but empty arguments, can be.
 
-use std::{io, time::SystemTime};
+use std::{fmt, io, sync::LazyLock, time::SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{
+    Value,
+    ser::{CharEscape, Formatter},
+};
 
 use crate::{
     event::Argv,
@@ -303,6 +309,147 @@ pub fn report(report: &Report, device: &str) -> Vec<u8> {
     written(&exec_row(report, device), report.argv.len())
 }
 
+/// A record read back: its fields with their names, in the order that they were written in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(pub Vec<(String, Value)>);
+
+impl Fields {
+    /// Reads a line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON object.
+    pub fn parse(line: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(line)
+    }
+
+    /// The value of a field; none when it is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The value of a field of text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::with_capacity(48);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// The names of all fields that an exec can have, in their order.
+pub fn exec_fields() -> impl Iterator<Item = &'static str> {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let fields = Fields::parse(&written(&full_exec_row(), 0)).unwrap_or_default();
+        fields.0.into_iter().map(|(name, _)| name).collect()
+    });
+    NAMES.iter().map(String::as_str)
+}
+
+/// JSON text of a value that a terminal can be shown.
+#[must_use]
+pub fn harmless(value: &Value) -> String {
+    let mut text = written(value, 0);
+    text.pop();
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A row in which every field is there, whatever their sense together.
+fn full_exec_row() -> ExecRow<'static> {
+    let text = || Some(String::new());
+    ExecRow {
+        timestamp: text(),
+        timestamp_not_after: text(),
+        device_name: Some(""),
+        action_type: "",
+        account_name: Some(""),
+        account_uid: Some(0),
+        effective_account_name: Some(""),
+        effective_uid: Some(0),
+        logon_account_name: Some(""),
+        logon_uid: Some(0),
+        logon_id: Some(0),
+        file_name: text(),
+        folder_path: text(),
+        sha256: text(),
+        sha256_absent: Some(""),
+        file_size: Some(0),
+        known_as: const { &[String::new()] },
+        script_path: text(),
+        process_id: Some(0),
+        process_command_line: text(),
+        process_arguments: Some(Vec::new()),
+        process_arguments_base64: text(),
+        argument_bytes: Some(0),
+        argument_bytes_captured: Some(0),
+        arguments_truncated: Some(true),
+        current_directory: text(),
+        tty: text(),
+        initiating_process_id: Some(0),
+        initiating_process_file_name: text(),
+        initiating_process_folder_path: text(),
+        initiating_process_command_line: text(),
+        initiating_process_command_line_truncated: true,
+        previous_file_name: text(),
+        previous_command_line: text(),
+        previous_command_line_truncated: true,
+        ancestry: vec![ProcessRow {
+            process_id: None,
+            image: ImageRow::default(),
+        }],
+        container_id: Some(""),
+        systemd_unit: Some(""),
+        systemd_user_unit: Some(""),
+        cgroup_path: text(),
+        fileless: Some(true),
+        judgement: Some(Judgement {
+            tool_category: "",
+            technique_label: Some(""),
+            technique: "",
+            tactic: "",
+            severity: "",
+            confidence: "",
+            rule_ids: &[],
+            rule_packs: &[],
+            matched_terms: &[],
+            targets: const { &[String::new()] },
+            services: const { &[String::new()] },
+            analysis_cut_short: text(),
+        }),
+        suppressed: Some(SuppressedRow { name: "", reason: "" }),
+        folded_count: Some(0),
+        folded_since: text(),
+        record_source: Some(""),
+        record_file: text(),
+        record_line: Some(0),
+        tail: Tail {
+            event_id: String::new(),
+            events_lost_since_last: 0,
+        },
+    }
+}
+
 fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
     let argv = report.arguments();
     let is_known = !argv.is_text();
@@ -522,8 +669,16 @@ fn written(row: &impl Serialize, arguments: usize) -> Vec<u8> {
     line
 }
 
+/// The time that a line of this form begins with; none of one that begins otherwise.
+#[must_use]
+pub fn time_of(line: &[u8]) -> Option<SystemTime> {
+    let (time, rest) = line.strip_prefix(b"{\"Timestamp\":\"")?.split_at_checked(27)?;
+    rest.starts_with(b"\"").then_some(())?;
+    humantime::parse_rfc3339(std::str::from_utf8(time).ok()?).ok()
+}
+
 /// RFC 3339, UTC, microseconds.
-pub(super) fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     // The formatter covers the years 1970 to 9999.
     let latest = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
     humantime::format_rfc3339_micros(time.clamp(SystemTime::UNIX_EPOCH, latest)).to_string()

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::json::timestamp;
 use crate::{
-    finding::Report,
+    finding::{Origin, Report},
     record::{Blind, Health, Lost, OutputState, Record},
     rules::Confidence,
     text::for_terminal,
@@ -153,8 +153,10 @@ pub fn report(report: &Report, colour: bool) -> Vec<u8> {
     );
     let pid = report.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
     let account = account(report);
+    // Of a record without a time the latest is known.
+    let by = if report.time_is_limit { "by " } else { "" };
     let mut line = format!(
-        "{}  {kind}  {:<12}  {pid:>7}  ",
+        "{by}{}  {kind}  {:<12}  {pid:>7}  ",
         timestamp(report.time),
         for_terminal(account.as_bytes()),
     );
@@ -180,7 +182,9 @@ pub fn report(report: &Report, colour: bool) -> Vec<u8> {
         let _ = write!(line, "  ({})", for_terminal(origin.as_bytes()));
     }
     let captured = report.argv.len() as u64;
-    if captured != report.argv_total {
+    if report.argv_is_text && captured != report.argv_total {
+        line.push_str("  (command line cut)");
+    } else if captured != report.argv_total {
         let _ = write!(line, "  (argv cut: {captured} of {} bytes)", report.argv_total);
     }
     if report.fileless == Some(true) {
@@ -200,13 +204,37 @@ pub fn report(report: &Report, colour: bool) -> Vec<u8> {
     if report.events_lost != 0 {
         let _ = write!(line, "  ({} execs lost before this)", report.events_lost);
     }
+    if let Some(origin) = &report.origin {
+        line.push_str(&record(origin));
+    }
     line.push('\n');
     line.into_bytes()
 }
 
+/// Which record says so: the host that it names, its kind, its place.
+fn record(origin: &Origin) -> String {
+    let mut text = format!("  ({}", origin.source);
+    // Writing to a String can't fail.
+    if let Some(file) = &origin.file {
+        let _ = write!(text, " {}", for_terminal(file));
+        if origin.line != 0 {
+            let _ = write!(text, ":{}", origin.line);
+        }
+    } else if origin.line != 0 {
+        let _ = write!(text, " line {}", origin.line);
+    }
+    if let Some(device) = &origin.device {
+        let _ = write!(text, ", on {}", for_terminal(device.as_bytes()));
+    }
+    text.push(')');
+    text
+}
+
 /// Who: the account, whose power it has, and who logged in, where these are not the same.
 fn account(report: &Report) -> String {
-    let mut account = report.account.clone().unwrap_or_else(|| "-".to_owned());
+    // A record may know no more than the number.
+    let number = || report.uid.map_or_else(|| "-".to_owned(), |uid| uid.to_string());
+    let mut account = report.account.clone().unwrap_or_else(number);
     if report.effective_uid != report.uid
         && let Some(effective) = &report.effective_account
     {

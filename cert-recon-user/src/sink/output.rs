@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -16,6 +16,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
+use super::segments::Segments;
 use crate::record::OutputState;
 
 /// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
@@ -34,6 +35,8 @@ pub enum Target {
     Stdout,
     /// A file that lines are appended to.
     File(PathBuf),
+    /// Compressed files in a folder, and the bytes that they may have together.
+    Segments(PathBuf, u64),
 }
 
 /// A target that was opened, for an output that is not running yet: a file is opened with all the rights that the process
@@ -60,7 +63,11 @@ impl Opened {
     pub fn open(target: Target) -> Result<Self, OpenError> {
         let (name, writer) = match &target {
             Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
-            Target::File(path) => (path.display().to_string(), Writer::File(open(path)?)),
+            Target::File(path) => (path.display().to_string(), Writer::File(open_file(path)?)),
+            Target::Segments(folder, budget) => (
+                folder.display().to_string(),
+                Writer::Segments(Box::new(Segments::open(folder, *budget)?)),
+            ),
         };
         Ok(Self { target, name, writer })
     }
@@ -80,6 +87,9 @@ pub enum OpenError {
     /// It is a symbolic link.
     #[error("{0} is a symbolic link, which could lead anywhere: name the file itself")]
     Link(String),
+    /// It is no folder.
+    #[error("{0} is not a folder")]
+    NotFolder(String),
     /// It is a device, a pipe or a folder.
     #[error("{0} is not a regular file")]
     NotRegular(String),
@@ -175,6 +185,7 @@ impl Output {
             target,
             writer,
             failing: false,
+            tried: None,
         };
         thread::Builder::new()
             .name("output".to_owned())
@@ -263,6 +274,7 @@ impl Output {
 enum Writer {
     Stdout(io::Stdout),
     File(File),
+    Segments(Box<Segments>),
 }
 
 impl Writer {
@@ -271,6 +283,7 @@ impl Writer {
             // Past the standard library's line buffer, whose retries could write a part of a line twice.
             Self::Stdout(out) => Ok(rustix::io::write(out.lock(), bytes)?),
             Self::File(file) => file.write(bytes),
+            Self::Segments(segments) => segments.add(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -280,6 +293,34 @@ impl Writer {
             _ if part.is_empty() => true,
             Self::Stdout(_) => false,
             Self::File(file) => cut_end(file, part).is_ok(),
+            // It takes lines whole.
+            Self::Segments(_) => true,
+        }
+    }
+}
+
+impl Writer {
+    /// When what was taken is to be put on disk; none when it is there.
+    fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Stdout(_) | Self::File(_) => None,
+            Self::Segments(segments) => segments.due(),
+        }
+    }
+
+    /// Puts what was taken on disk.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(_) | Self::File(_) => Ok(()),
+            Self::Segments(segments) => segments.flush(),
+        }
+    }
+
+    /// Lines that were taken and are not on disk.
+    fn waiting(&self) -> u64 {
+        match self {
+            Self::Stdout(_) | Self::File(_) => 0,
+            Self::Segments(segments) => segments.waiting(),
         }
     }
 }
@@ -297,6 +338,8 @@ struct Work {
     target: Target,
     writer: Writer,
     failing: bool,
+    /// When the last try failed to put on disk what was due.
+    tried: Option<Instant>,
 }
 
 impl Work {
@@ -324,15 +367,62 @@ impl Work {
                 }
             }
         }
-        self.shared.lock().finished = true;
+        let last = self.writer.flush();
+        let mut queue = self.shared.lock();
+        if let Err(error) = last {
+            log::error!("writing to {}: {error}; its last lines are lost", self.name);
+            let lost = self.writer.waiting();
+            queue.written.lines -= lost;
+            queue.written.dropped += lost;
+        }
+        queue.finished = true;
+        drop(queue);
         self.shared.changed.notify_all();
+    }
+
+    /// Puts on disk what is due; until when the next line may be waited for.
+    fn sync(&mut self) -> Option<Instant> {
+        let due = self.writer.due()?;
+        let due = self.tried.map_or(due, |tried| due.max(tried + RETRY));
+        if due > Instant::now() {
+            return Some(due);
+        }
+        match self.writer.flush() {
+            Ok(()) => {
+                self.tried = None;
+                self.works();
+            }
+            Err(error) => {
+                self.tried = Some(Instant::now());
+                self.fails(&error);
+            }
+        }
+        self.writer
+            .due()
+            .map(|due| self.tried.map_or(due, |tried| due.max(tried + RETRY)))
+    }
+
+    fn fails(&mut self, error: &io::Error) {
+        if !self.failing {
+            self.failing = true;
+            self.shared.lock().failing = true;
+            log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
+        }
+    }
+
+    fn works(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            self.shared.lock().failing = false;
+            log::warn!("writing to {} works again", self.name);
+        }
     }
 
     /// The next line, when there is one; `None` at the end.
     fn next_line(&mut self) -> Option<Vec<u8>> {
         let shared = Arc::clone(&self.shared);
-        let mut queue = shared.lock();
         loop {
+            let due = self.sync();
+            let mut queue = shared.lock();
             if std::mem::take(&mut queue.reopen) {
                 drop(queue);
                 let _ = self.reopen();
@@ -350,7 +440,14 @@ impl Work {
             if queue.closed || queue.abandoned {
                 return None;
             }
-            queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            match due {
+                None => drop(shared.changed.wait(queue)),
+                Some(due) => drop(
+                    shared
+                        .changed
+                        .wait_timeout(queue, due.saturating_duration_since(Instant::now())),
+                ),
+            }
         }
     }
 
@@ -359,7 +456,7 @@ impl Work {
         let Target::File(path) = &self.target else {
             return false;
         };
-        match open(path) {
+        match open_file(path) {
             Ok(file) => {
                 self.writer = Writer::File(file);
                 true
@@ -382,11 +479,7 @@ impl Work {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
                 Err(error) => {
-                    if !self.failing {
-                        self.failing = true;
-                        self.shared.lock().failing = true;
-                        log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
-                    }
+                    self.fails(&error);
                     match self.pause() {
                         Next::Again => {}
                         Next::Reopen => {
@@ -401,9 +494,8 @@ impl Work {
                 }
             }
         }
-        if std::mem::take(&mut self.failing) {
-            self.shared.lock().failing = false;
-            log::warn!("writing to {} works again", self.name);
+        if self.tried.is_none() {
+            self.works();
         }
         Ok(())
     }
@@ -429,7 +521,10 @@ impl Work {
 
 /// Opens a file to append lines to: mode 0600 when it is new, never through a symbolic link, and only if nobody else can
 /// write to it. A line that an earlier run left unfinished is ended first.
-fn open(path: &Path) -> Result<File, OpenError> {
+///
+/// # Errors
+/// When it can't be opened or is refused.
+pub fn open_file(path: &Path) -> Result<File, OpenError> {
     let name = path.display().to_string();
     let failed = |source: io::Error| OpenError::Io {
         path: name.clone(),
@@ -493,10 +588,16 @@ fn end_last_line(mut file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether standard output should be coloured: a terminal, and `NO_COLOR` is not set.
+/// Whether standard output should be coloured.
 #[must_use]
 pub fn colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    colour_of(&io::stdout())
+}
+
+/// Whether a stream should be coloured: a terminal, and `NO_COLOR` is not set.
+#[must_use]
+pub fn colour_of(stream: &impl io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]
@@ -542,14 +643,17 @@ mod tests {
         let path = |name: &str| folder.0.join(name);
         fs::write(path("file"), "").unwrap();
         std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
-        assert!(matches!(open(&path("link")), Err(OpenError::Link(_))));
-        assert!(matches!(open(Path::new("/dev/null")), Err(OpenError::NotRegular(_))));
+        assert!(matches!(open_file(&path("link")), Err(OpenError::Link(_))));
+        assert!(matches!(
+            open_file(Path::new("/dev/null")),
+            Err(OpenError::NotRegular(_))
+        ));
         fs::set_permissions(path("file"), fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
+        assert!(matches!(open_file(&path("file")), Err(OpenError::Unsafe { .. })));
         fs::set_permissions(path("file"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::hard_link(path("file"), path("second")).unwrap();
-        assert!(matches!(open(&path("file")), Err(OpenError::Unsafe { .. })));
-        assert!(matches!(open(&path("none/file")), Err(OpenError::Io { .. })));
+        assert!(matches!(open_file(&path("file")), Err(OpenError::Unsafe { .. })));
+        assert!(matches!(open_file(&path("none/file")), Err(OpenError::Io { .. })));
     }
 
     #[test]
@@ -583,7 +687,7 @@ mod tests {
         let folder = Folder::new("back");
         let path = folder.0.join("out");
         fs::write(&path, "whole\npart").unwrap();
-        let file = open(&path).unwrap();
+        let file = open_file(&path).unwrap();
         fs::write(&path, "whole\npart").unwrap();
         assert!(cut_end(&file, b"other").is_err());
         assert!(cut_end(&file, b"longer than the file is").is_err());

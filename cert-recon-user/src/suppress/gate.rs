@@ -14,7 +14,7 @@ use super::{facts::Facts, fold::Folding, set::Suppressions, suppression::Suppres
 use crate::{
     finding::{Report, Suppressed},
     pipeline::Sums,
-    record::Health,
+    record::{Health, SuppressionState},
 };
 
 /// What is written.
@@ -74,9 +74,10 @@ impl Gate {
             *place(&report, &mut self.counted) += 1;
             report.decide();
             *place(&report, &mut self.belong) += 1;
-            if !(report.tuning.asked_for || self.wanted.all_execs) {
-                return None;
-            }
+        }
+        // Made for a hash to decide about, or for the record alone.
+        if !(report.tuning.asked_for || self.wanted.all_execs) {
+            return None;
         }
         let finding = report.verdict.is_some() && report.tuning.asked_for;
         if self.is_full() {
@@ -141,7 +142,13 @@ impl Gate {
     /// Puts sums and suppressions into a health record.
     pub fn complete(&self, health: &mut Health) {
         self.settle(&mut health.sums);
-        health.suppressions = self.suppressions.states(health.time);
+        health.suppressions = self.states(health.time);
+    }
+
+    /// Each suppression, as it is at that time.
+    #[must_use]
+    pub fn states(&self, now: SystemTime) -> Vec<SuppressionState> {
+        self.suppressions.states(now)
     }
 
     /// Whether as many reports were written as were asked for.

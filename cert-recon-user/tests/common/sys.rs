@@ -392,6 +392,12 @@ pub(crate) fn child_dup(from: RawFd, to: RawFd) -> io::Result<()> {
     check(unsafe { libc::dup2(from, to) }).map(drop)
 }
 
+/// Writes a few bytes to a pipe; when that fails, its reader sees that they are missing.
+pub(crate) fn child_write_to(pipe: &OwnedFd, bytes: &[u8]) {
+    // SAFETY: the bytes are there for the call.
+    unsafe { libc::write(pipe.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+}
+
 /// A pipe: the end to read from, the end to write to. Not inherited by programs.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [0; 2];

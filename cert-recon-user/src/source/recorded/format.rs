@@ -1,11 +1,13 @@
 //! Telling formats apart by content, and the parser of each.
 
-use std::time::SystemTime;
+use std::{path::Path, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
 use super::{
-    Parser, history,
+    Parser,
+    audit::{self, AuditParser},
+    history,
     journald::{self, Journal},
     sudo::{self, SudoLog},
     syslog::{self, Syslog},
@@ -82,6 +84,7 @@ impl Format {
     pub fn parser(self) -> Option<Box<dyn Parser>> {
         let (zone, now) = (TimeZone::system, SystemTime::now);
         match self {
+            Self::Auditd => Some(Box::<AuditParser>::default()),
             Self::Journald => Some(Box::<Journal>::default()),
             Self::Syslog => Some(Box::new(Syslog::new(zone(), now()))),
             Self::Sudo => Some(Box::new(SudoLog::new(zone(), now()))),
@@ -94,12 +97,21 @@ impl Format {
     }
 }
 
+/// The format of a file of this name, where content alone does not tell it.
+#[must_use]
+pub fn by_name(path: &Path) -> Option<Format> {
+    history::by_name(path)
+}
+
 /// Bytes of the beginning of a text that are looked at.
 pub const SAMPLE: usize = 64 << 10;
 
 /// The format of a text that begins like this; none when it is like no format that is known.
 #[must_use]
 pub fn detect(sample: &[u8]) -> Option<Format> {
+    if audit::looks_like(sample) {
+        return Some(Format::Auditd);
+    }
     text(sample)
 }
 

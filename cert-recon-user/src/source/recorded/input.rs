@@ -4,8 +4,9 @@
 //! told.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{self, BufRead, BufReader, Cursor, Read},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,11 +15,23 @@ use std::{
     time::SystemTime,
 };
 
-use super::Place;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    fs::OFlags,
+    io::Errno,
+};
+
+use super::{Place, format::SAMPLE};
 
 /// Bytes of the longest line that is read. The longest argv is 2 MiB on usual hosts; hex-encoded or escaped it is up to six
 /// times as long, and a record can hold several.
 pub const LONGEST_LINE: usize = 64 << 20;
+
+/// How long a read waits before it looks whether it is still wanted.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
@@ -32,11 +45,22 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
+impl Progress {
+    /// Whether the reading is to end early.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
 /// A file that is being read.
 pub struct Input {
     reader: BufReader<Box<dyn Read + Send>>,
+    /// How the text begins.
+    sample: Vec<u8>,
     path: Option<PathBuf>,
     modified: Option<SystemTime>,
+    size: Option<u64>,
     place: Place,
     /// What is kept of a line that does not lie in the buffer as a whole.
     line: Vec<u8>,
@@ -60,7 +84,11 @@ impl Input {
     ///
     /// It can't be opened or read, or is no ordinary file.
     pub fn open(path: &Path, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
-        let opened = File::open(path)?;
+        // Not to wait for whoever may write to a named pipe some day.
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
         let metadata = opened.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -68,6 +96,7 @@ impl Input {
         let mut input = Self::new(opened, file, progress)?;
         input.path = Some(path.to_owned());
         input.modified = metadata.modified().ok();
+        input.size = Some(metadata.len());
         Ok(input)
     }
 
@@ -76,7 +105,7 @@ impl Input {
     /// # Errors
     ///
     /// Its first bytes can't be read.
-    pub fn new(reader: impl Read + Send + 'static, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
+    pub fn new(reader: impl Read + AsFd + Send + 'static, file: usize, progress: &Arc<Progress>) -> io::Result<Self> {
         let mut counted = Counted {
             reader,
             progress: Arc::clone(progress),
@@ -92,34 +121,44 @@ impl Input {
             ))),
             Packing::Zstd => Box::new(zstd::Decoder::new(whole)?),
         };
-        Ok(Self {
-            reader: BufReader::with_capacity(BUFFER, reader),
+        Ok(Self::of_text(reader, file))
+    }
+
+    fn of_text(mut reader: Box<dyn Read + Send>, file: usize) -> Self {
+        let mut sample = Vec::new();
+        let failed = Read::by_ref(&mut reader)
+            .take(SAMPLE as u64)
+            .read_to_end(&mut sample)
+            .err();
+        let whole = Cursor::new(sample.clone()).chain(Failed(failed)).chain(reader);
+        Self {
+            reader: BufReader::with_capacity(BUFFER, Box::new(whole)),
+            sample,
             path: None,
             modified: None,
+            size: None,
             place: Place { file, line: 0 },
             line: Vec::new(),
             lent: 0,
-        })
+        }
     }
 
     /// For tests and fuzzing: reads these bytes.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let reader: Box<dyn Read + Send> = Box::new(Cursor::new(bytes.to_vec()));
-        Self {
-            reader: BufReader::with_capacity(BUFFER, reader),
-            path: None,
-            modified: None,
-            place: Place::default(),
-            line: Vec::new(),
-            lent: 0,
-        }
+        Self::of_text(Box::new(Cursor::new(bytes.to_vec())), 0)
     }
 
     /// The path that it was opened by; none for what has no name.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Bytes of the file when it was opened; none for what has no name.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
     }
 
     /// When the file was last changed: the latest time of what is in it, and the year of times that have none.
@@ -135,10 +174,21 @@ impl Input {
         self
     }
 
+    /// Gives it another number in its set.
+    pub fn set_file(&mut self, file: usize) {
+        self.place.file = file;
+    }
+
     /// Where it is: the line that [`next_line`](Self::next_line) gave last.
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// How the text begins: its first [`SAMPLE`] bytes, all of them when it is shorter. They are not taken by this.
+    #[must_use]
+    pub fn sample(&self) -> &[u8] {
+        &self.sample
     }
 
     /// Where the line will be that [`next_line`](Self::next_line) gives next: while a line is lent, the input can't be asked.
@@ -148,17 +198,6 @@ impl Input {
             line: self.place.line + 1,
             ..self.place
         }
-    }
-
-    /// The first bytes, up to `most` and to what the buffer holds, without taking them.
-    ///
-    /// # Errors
-    ///
-    /// Reading failed.
-    pub fn peek(&mut self, most: usize) -> io::Result<&[u8]> {
-        self.return_lent();
-        let buffer = self.reader.fill_buf()?;
-        Ok(&buffer[..buffer.len().min(most)])
     }
 
     /// The next line; none at the end. A last line without a newline is a line, but nothing at all is none.
@@ -259,16 +298,34 @@ impl Packing {
     }
 }
 
+/// Fails once, where the beginning of the text ends, when reading that failed.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// Counts what is read from disk, and ends early when that was asked for.
 struct Counted<R> {
     reader: R,
     progress: Arc<Progress>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read + AsFd> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.progress.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("ended early"));
+        // A pipe may have nothing to read for as long as it likes.
+        loop {
+            if self.progress.is_stopped() {
+                return Err(io::Error::other("ended early"));
+            }
+            let mut waiting = [PollFd::new(&self.reader, PollFlags::IN)];
+            match rustix::event::poll(&mut waiting, Some(&PATIENCE)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
         }
         let count = self.reader.read(buffer)?;
         self.progress.bytes.fetch_add(count as u64, Ordering::Relaxed);
@@ -281,6 +338,13 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    fn file_of(bytes: &[u8]) -> std::fs::File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        file
+    }
 
     fn lines(mut input: Input) -> Vec<(u64, Option<Vec<u8>>)> {
         let mut lines = Vec::new();
@@ -335,7 +399,7 @@ mod tests {
             packer.write_all(bytes).unwrap();
             packer.finish().unwrap()
         };
-        let open = |bytes: Vec<u8>| Input::new(Cursor::new(bytes), 0, &Arc::default()).unwrap();
+        let open = |bytes: Vec<u8>| Input::new(file_of(&bytes), 0, &Arc::default()).unwrap();
         let two = [gzip(b"one\n"), gzip(b"two\n")].concat();
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
         let two_frames = [zstd(b"one\n"), zstd(b"two\n")].concat();
@@ -352,7 +416,7 @@ mod tests {
         let text: Vec<u8> = (0..100_000).flat_map(|n: u32| format!("{n}\n").into_bytes()).collect();
         let mut packed = zstd::encode_all(&text[..], 1).unwrap();
         packed.truncate(packed.len() / 2);
-        let mut input = Input::new(Cursor::new(packed), 0, &Arc::default()).unwrap();
+        let mut input = Input::new(file_of(&packed), 0, &Arc::default()).unwrap();
         let mut count = 0;
         let error = loop {
             match input.next_line() {
@@ -368,7 +432,7 @@ mod tests {
     #[test]
     fn a_reading_that_is_stopped_ends_with_an_error() {
         let progress = Arc::<Progress>::default();
-        let mut input = Input::new(Cursor::new(vec![b'\n'; BUFFER * 4]), 0, &progress).unwrap();
+        let mut input = Input::new(file_of(&[b'\n'; BUFFER * 4]), 0, &progress).unwrap();
         assert!(input.next_line().unwrap().is_some());
         progress.stop.store(true, Ordering::Relaxed);
         let error = loop {
@@ -378,5 +442,21 @@ mod tests {
             }
         };
         assert_eq!(error.to_string(), "ended early");
+    }
+
+    #[test]
+    fn a_pipe_that_stays_silent_does_not_hold_up_the_end() {
+        let (read, write) = io::pipe().unwrap();
+        let progress = Arc::<Progress>::default();
+        let stopper = Arc::clone(&progress);
+        let reading = std::thread::spawn(move || Input::new(read, 0, &progress).map(lines_of_error));
+        // Whenever it comes: before the reading begins or while it waits.
+        stopper.stop.store(true, Ordering::Relaxed);
+        let _ = reading.join().unwrap();
+        drop(write);
+    }
+
+    fn lines_of_error(mut input: Input) {
+        while let Ok(Some(_)) = input.next_line() {}
     }
 }

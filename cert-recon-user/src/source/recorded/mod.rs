@@ -4,7 +4,9 @@
 //! apart ([`mod@format`]), one module per format. It judges nothing and prints nothing. Facts come from the record alone: nothing
 //! here looks anything up on this host.
 
+pub mod audit;
 pub mod collect;
+pub mod files;
 pub mod format;
 pub mod history;
 pub mod input;
@@ -13,6 +15,7 @@ pub(crate) mod judging;
 pub mod journald;
 pub mod local;
 pub mod proc;
+pub mod segments;
 pub mod sudo;
 pub mod syslog;
 pub mod sysmon;

@@ -50,7 +50,9 @@ pub fn scan(root: &Path, out: &mut dyn Out) -> io::Result<()> {
     if unread > 0 {
         out.bad(
             Place::default(),
-            &format_args!("of {unread} processes, not everything can be read: only root can read it"),
+            &format_args!(
+                "of {unread} processes not everything could be read: permission denied, which root seldom is"
+            ),
         );
     }
     let mut pids: Vec<u32> = processes.keys().copied().collect();
@@ -131,14 +133,7 @@ impl Shown {
     }
 }
 
-fn tell(
-    pid: u32,
-    shown: &Shown,
-    root: &Path,
-    started: SystemTime,
-    processes: &HashMap<u32, Shown>,
-    out: &mut dyn Out,
-) {
+fn tell(pid: u32, shown: &Shown, root: &Path, started: SystemTime, processes: &HashMap<u32, Shown>, out: &mut dyn Out) {
     let folder = root.join(pid.to_string());
     // Arguments that were too long to be kept are read again, if they are still those of the same process.
     let long = (shown.argv_total > KEPT as u64)
@@ -265,26 +260,41 @@ fn terminal_name(number: i64) -> Option<String> {
 
 /// Real and effective id of a line `Uid:\t0\t0\t0\t0`.
 fn ids(status: &[u8], name: &[u8]) -> [Option<u32>; 2] {
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name));
-    let mut ids = line.unwrap_or_default().split(u8::is_ascii_whitespace).filter_map(decimal);
+    let line = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(name));
+    let mut ids = line
+        .unwrap_or_default()
+        .split(u8::is_ascii_whitespace)
+        .filter_map(decimal);
     [ids.next(), ids.next()]
 }
 
 /// The path in the unified hierarchy, else in systemd's, else in any.
 fn cgroup(groups: &[u8]) -> Option<&[u8]> {
     let lines = || groups.split(|&byte| byte == b'\n');
-    let path = |line: &&[u8]| line.splitn(3, |&byte| byte == b':').nth(2).is_some_and(|path| !path.is_empty());
+    let path = |line: &&[u8]| {
+        line.splitn(3, |&byte| byte == b':')
+            .nth(2)
+            .is_some_and(|path| !path.is_empty())
+    };
     let line = lines()
         .filter(path)
         .find(|line| line.starts_with(b"0::"))
-        .or_else(|| lines().filter(path).find(|line| memchr::memmem::find(line, b":name=systemd:").is_some()))
+        .or_else(|| {
+            lines()
+                .filter(path)
+                .find(|line| memchr::memmem::find(line, b":name=systemd:").is_some())
+        })
         .or_else(|| lines().find(path))?;
     line.splitn(3, |&byte| byte == b':').nth(2)
 }
 
 /// When the system started.
 fn boot(stat: &[u8]) -> Option<SystemTime> {
-    let line = stat.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    let line = stat
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"btime "))?;
     super::time(std::str::from_utf8(line).ok()?.trim().parse().ok()?, 0)
 }
 

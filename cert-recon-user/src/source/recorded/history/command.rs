@@ -77,7 +77,10 @@ impl Command {
         let mut budget = Budget::new(text.len());
         let simples = shell::parse(text, &[], &mut budget);
         if let Some(limit) = budget.hit().filter(|_| !one_line) {
-            out.bad(self.place, &format_args!("not all of the lines from here to the next time are looked at: {limit}"));
+            out.bad(
+                self.place,
+                &format_args!("not all of the lines from here to the next time are looked at: {limit}"),
+            );
         }
         for simple in simples {
             argv.clear();

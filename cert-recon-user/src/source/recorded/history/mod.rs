@@ -51,7 +51,9 @@ pub(crate) fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Optio
         Some(Format::BashHistory)
     } else if enough(count(|line| zsh::extended(line).is_some()), total) {
         Some(Format::ZshHistory)
-    } else if enough(count(|line| fish::time(line).is_some()), total) && lines.clone().any(|line| line.starts_with(b"- cmd: ")) {
+    } else if enough(count(|line| fish::time(line).is_some()), total)
+        && lines.clone().any(|line| line.starts_with(b"- cmd: "))
+    {
         Some(Format::FishHistory)
     } else {
         None

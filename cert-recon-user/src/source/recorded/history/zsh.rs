@@ -74,7 +74,11 @@ impl Parser for Zsh {
             let without = |text: &[u8]| text.strip_suffix(b"\\").unwrap_or(text).to_vec();
             if let Some(command) = &mut self.command {
                 // The backslash stands for the newline behind it; one of the command's own is written twice.
-                command.line(if goes_on { line.strip_suffix(b"\\").unwrap_or(&line) } else { &line });
+                command.line(if goes_on {
+                    line.strip_suffix(b"\\").unwrap_or(&line)
+                } else {
+                    &line
+                });
             } else {
                 let (time, text) = match extended(&line) {
                     Some((time, text)) => (Some(time), text),

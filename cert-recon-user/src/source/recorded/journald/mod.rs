@@ -2,7 +2,7 @@
 //!
 //! Owns their fields, and whose entries are looked at: sudo's, the audit subsystem's and Sysmon's. An entry also says which
 //! process wrote it, with its command line; that is no exec at that time, and is not used. What sudo, auditd and Sysmon say
-//! is [`super::sudo`]'s, [`super::auditd`]'s and [`super::sysmon`]'s matter.
+//! is [`super::sudo`]'s, [`super::audit`]'s and [`super::sysmon`]'s matter.
 
 mod export;
 mod json;
@@ -15,9 +15,10 @@ use std::{
 
 use super::{
     Input, Out, Parser, Place,
+    audit::{AuditParser, JournalEntry},
     sudo::{Heard, Messages},
-    sysmon,
     syslog::decimal,
+    sysmon,
 };
 
 /// The fields that are read.
@@ -98,6 +99,7 @@ pub struct Journal {
 #[derive(Default)]
 struct Entries {
     sudo: Messages,
+    audit: AuditParser,
 }
 
 impl Entries {
@@ -112,7 +114,10 @@ impl Entries {
         let message = match fields.value("MESSAGE") {
             Some(Value::Bytes(message)) => message,
             Some(Value::TooLarge) => {
-                out.bad(place, &"the message is not in this export: `journalctl --all` exports long ones too");
+                out.bad(
+                    place,
+                    &"the message is not in this export: `journalctl --all` exports long ones too",
+                );
                 return;
             }
             None => return,
@@ -121,7 +126,22 @@ impl Entries {
             out.bad(place, &"an entry without a time");
             return;
         };
-        if is_sysmon {
+        if is_audit {
+            let serial = fields
+                .get("_AUDIT_ID")
+                .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            let (Some(kind), Some(serial)) = (fields.get("_AUDIT_TYPE_NAME"), serial) else {
+                return;
+            };
+            let entry = JournalEntry {
+                host: fields.get("_HOSTNAME").unwrap_or_default(),
+                kind,
+                serial,
+                time,
+                message,
+            };
+            self.audit.entry(&entry, place, out);
+        } else if is_sysmon {
             sysmon::event(message.trim_ascii_start(), fields.get("_HOSTNAME"), place, out);
         } else if is_sudo {
             let heard = Heard {
@@ -130,7 +150,9 @@ impl Entries {
                 pid: fields.number("_PID"),
                 login_uid: fields.number("_AUDIT_LOGINUID"),
                 session_id: fields.number("_AUDIT_SESSION"),
-                unit: fields.get("_SYSTEMD_UNIT").and_then(|unit| std::str::from_utf8(unit).ok()),
+                unit: fields
+                    .get("_SYSTEMD_UNIT")
+                    .and_then(|unit| std::str::from_utf8(unit).ok()),
                 place,
             };
             self.sudo.take(message, &heard, out);
@@ -154,6 +176,7 @@ impl Parser for Journal {
 
     fn finish(&mut self, out: &mut dyn Out) {
         self.entries.sudo.finish(out);
+        self.entries.audit.finish(out);
     }
 }
 

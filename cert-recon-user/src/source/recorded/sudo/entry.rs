@@ -86,7 +86,9 @@ fn joined<'a>(text: &'a [u8], first: &[u8], last: &[u8]) -> Option<&'a [u8]> {
 fn field(segment: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = segment.split_at_checked(memchr::memchr(b'=', segment)?)?;
     let names: [&[u8]; 8] = [b"HOST", b"TTY", b"CHROOT", b"PWD", b"USER", b"GROUP", b"TSID", b"ENV"];
-    names.contains(&name).then(|| (name, value.get(1..).unwrap_or_default()))
+    names
+        .contains(&name)
+        .then(|| (name, value.get(1..).unwrap_or_default()))
 }
 
 /// Without ` ; EXIT=1` or ` ; SIGNAL=KILL` at the end, when it is there.
@@ -112,14 +114,7 @@ fn commands(first: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Tells the exec that a message is about, if it is about one. `cut` says that its end is missing.
-pub(super) fn tell(
-    user: &[u8],
-    text: &[u8],
-    cut: bool,
-    heard: &Heard<'_>,
-    running: &mut Running,
-    out: &mut dyn Out,
-) {
+pub(super) fn tell(user: &[u8], text: &[u8], cut: bool, heard: &Heard<'_>, running: &mut Running, out: &mut dyn Out) {
     let ended = without_status(text);
     if let Some(start) = ended
         && running.end(user, start)
@@ -141,7 +136,10 @@ pub(super) fn tell(
         return;
     };
     if cut {
-        out.bad(heard.place, &"a command of sudo is longer than is kept: its end is missing");
+        out.bad(
+            heard.place,
+            &"a command of sudo is longer than is kept: its end is missing",
+        );
     }
     running.start(user, text);
     for command in commands(command) {

@@ -135,7 +135,10 @@ impl SudoLog {
         let text = object.text.trim_ascii_end();
         match serde_json::from_slice::<Accept>(text.strip_suffix(b",").unwrap_or(text)) {
             Ok(accept) => accept.tell(&heard(self.now, object.place), out),
-            Err(error) => out.bad(object.place, &format_args!("an entry of sudo is not the JSON it should be: {error}")),
+            Err(error) => out.bad(
+                object.place,
+                &format_args!("an entry of sudo is not the JSON it should be: {error}"),
+            ),
         }
     }
 

@@ -60,7 +60,10 @@ pub(super) fn cee(json: &[u8], heard: &Heard<'_>, out: &mut dyn Out) {
             sudo: Event { accept: Some(accept) },
         }) => accept.tell(heard, out),
         Ok(_) => {}
-        Err(error) => out.bad(heard.place, &format_args!("a message of sudo is not the JSON it should be: {error}")),
+        Err(error) => out.bad(
+            heard.place,
+            &format_args!("a message of sudo is not the JSON it should be: {error}"),
+        ),
     }
 }
 
@@ -72,7 +75,10 @@ impl Accept {
             argv.extend_from_slice(argument.as_bytes());
             argv.push(0);
         }
-        let path = self.command.as_deref().filter(|path| !matches!(*path, "list" | "validate"));
+        let path = self
+            .command
+            .as_deref()
+            .filter(|path| !matches!(*path, "list" | "validate"));
         let Some(path) = path.filter(|path| !base_name(path.as_bytes()).is_empty()) else {
             return;
         };

@@ -14,8 +14,8 @@ use std::{
     time::SystemTime,
 };
 
-pub(crate) use self::file::is_log;
 pub use self::file::SudoLog;
+pub(crate) use self::file::is_log;
 use super::{Out, Place};
 
 /// Messages that may be continued, of one log at a time: beyond, the oldest is taken as it is.
@@ -90,7 +90,10 @@ impl Messages {
                     pending.append(piece.strip_prefix(b" ").unwrap_or(piece));
                 }
             }
-            (Some(_), None) => out.bad(heard.place, &"a command of sudo goes on here whose beginning is missing"),
+            (Some(_), None) => out.bad(
+                heard.place,
+                &"a command of sudo goes on here whose beginning is missing",
+            ),
             (None, known) => {
                 if let Some(before) = known.and_then(|at| self.pending.remove(at)) {
                     before.tell(&mut self.running, out);

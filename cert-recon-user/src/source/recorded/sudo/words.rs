@@ -25,7 +25,9 @@ impl<'a> Words<'a> {
         let raw = raw.trim_ascii_end();
         let end = memchr::memchr(b' ', raw).unwrap_or(raw.len());
         let (path, arguments) = raw.split_at_checked(end).unwrap_or((raw, b""));
-        let is_plain = !raw.iter().any(|byte| b"'\"\\#".contains(byte) || byte.is_ascii_control());
+        let is_plain = !raw
+            .iter()
+            .any(|byte| b"'\"\\#".contains(byte) || byte.is_ascii_control());
         let mut words = Self {
             raw,
             words: None,
@@ -193,7 +195,10 @@ mod tests {
             ("/bin/a 'd e", &["/bin/a", "'d", "e"]),
             ("/bin/a {\"x\":1} C:\\x\\y", &["/bin/a", "{\"x\":1}", "C:\\x\\y"]),
             ("/bin/sh -c 'a#012b c'", &["/bin/sh", "-c", "a\nb c"]),
-            ("/bin/a tab#011here x#040y z#999 #01", &["/bin/a", "tab\there", "x#040y", "z#999", "#01"]),
+            (
+                "/bin/a tab#011here x#040y z#999 #01",
+                &["/bin/a", "tab\there", "x#040y", "z#999", "#01"],
+            ),
         ] {
             assert_eq!(split(raw), expected, "{raw}");
         }
@@ -209,7 +214,13 @@ mod tests {
             text("/bin/bash -c curl -s https://crt.sh | jq .").as_deref(),
             Some("/bin/bash -c 'curl -s https://crt.sh | jq .'")
         );
-        for raw in ["/bin/bash -c 'a b'", "/bin/bash -c id", "/bin/bash x y", "/bin/cat -c a b", "/bin/bash"] {
+        for raw in [
+            "/bin/bash -c 'a b'",
+            "/bin/bash -c id",
+            "/bin/bash x y",
+            "/bin/cat -c a b",
+            "/bin/bash",
+        ] {
             assert_eq!(text(raw), None, "{raw}");
         }
     }

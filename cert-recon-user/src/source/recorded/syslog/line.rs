@@ -166,7 +166,11 @@ mod tests {
             "<85>1 2026-11-25T17:33:39.1Z web01 sudo 7 - - alice : x",
             "<85>1 2026-11-25T17:33:39.1Z web01 sudo 7 ID1 [a b=\"]\\\" \"][c] \u{feff}alice : x",
         ] {
-            assert_eq!(parsed(line), Some((Some("web01"), "sudo", Some(7), "alice : x")), "{line}");
+            assert_eq!(
+                parsed(line),
+                Some((Some("web01"), "sudo", Some(7), "alice : x")),
+                "{line}"
+            );
         }
         assert_eq!(
             parsed("Nov 25 17:33:39 sudo: alice : x"),

@@ -1,7 +1,7 @@
 //! Logs of syslog: `auth.log`, `secure`, `syslog`, `messages`, and what `journalctl` prints by default.
 //!
 //! Owns their lines: which program wrote them, when, on which host. What sudo, Sysmon for Linux and auditd say in them is
-//! [`super::sudo`]'s, [`super::sysmon`]'s and [`super::auditd`]'s matter. Lines of other programs are none of ours, whatever
+//! [`super::sudo`]'s, [`super::sysmon`]'s and [`super::audit`]'s matter. Lines of other programs are none of ours, whatever
 //! they look like.
 
 mod clock;
@@ -17,6 +17,7 @@ pub(crate) use self::{
 };
 use super::{
     Input, Line, Out, Parser, Place,
+    audit::AuditParser,
     sudo::{Heard, Messages},
     sysmon,
 };
@@ -30,6 +31,7 @@ pub struct Syslog {
     clock: Clock,
     now: SystemTime,
     sudo: Messages,
+    audit: AuditParser,
 }
 
 impl Syslog {
@@ -41,6 +43,7 @@ impl Syslog {
             clock: Clock::new(zone, now),
             now,
             sudo: Messages::default(),
+            audit: AuditParser::default(),
         }
     }
 
@@ -72,6 +75,9 @@ impl Syslog {
                 self.sudo.take(entry.message, &heard, out);
             }
             b"sysmon" => sysmon::event(entry.message.trim_ascii_start(), entry.host, place, out),
+            b"kernel" | b"audispd" | b"audisp-syslog" | b"auditd" | b"audit" => {
+                self.audit.line(line, entry.host.unwrap_or_default(), place, out);
+            }
             _ => {}
         }
     }
@@ -92,6 +98,7 @@ impl Parser for Syslog {
 
     fn finish(&mut self, out: &mut dyn Out) {
         self.sudo.finish(out);
+        self.audit.finish(out);
     }
 }
 

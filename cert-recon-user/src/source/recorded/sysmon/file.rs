@@ -26,7 +26,8 @@ pub(crate) fn is_export(sample: &[u8]) -> bool {
     let begins = begins.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begins);
     begins.starts_with(b"<")
         && memmem::find(sample, b"<System").is_some()
-        && (memmem::find(sample, b"\"Linux-Sysmon\"").is_some() || memmem::find(sample, b"Microsoft-Windows-Sysmon").is_some())
+        && (memmem::find(sample, b"\"Linux-Sysmon\"").is_some()
+            || memmem::find(sample, b"Microsoft-Windows-Sysmon").is_some())
 }
 
 impl SysmonXml {
@@ -56,7 +57,10 @@ impl SysmonXml {
 fn last_begin(text: &[u8]) -> Option<usize> {
     let mut end = text.len();
     while let Some(at) = memmem::rfind(text.get(..end)?, BEGIN) {
-        if matches!(text.get(at + BEGIN.len()), None | Some(b'>' | b' ' | b'\t' | b'\r' | b'\n')) {
+        if matches!(
+            text.get(at + BEGIN.len()),
+            None | Some(b'>' | b' ' | b'\t' | b'\r' | b'\n')
+        ) {
             return Some(at);
         }
         end = at;

@@ -10,9 +10,9 @@ use std::{borrow::Cow, time::SystemTime};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use self::xml::Fields;
 pub use self::file::SysmonXml;
 pub(crate) use self::file::is_export;
+use self::xml::Fields;
 use super::{Out, Place, Recorded};
 use crate::{
     event::{Argv, Exec, FilePath},
@@ -94,7 +94,9 @@ fn complete(fields: &Fields<'_>, bytewise: bool, report: &mut Report) {
     report.account = fields.get("User").map(str::to_owned);
     report.sha256 = fields.get("Hashes").and_then(sha256).map(Ok);
     let parent = fields.get("ParentImage").map(|text| raw(text, bytewise));
-    let line = fields.get("ParentCommandLine").map(|text| without_nul(raw(text, bytewise)));
+    let line = fields
+        .get("ParentCommandLine")
+        .map(|text| without_nul(raw(text, bytewise)));
     if parent.is_none() && line.is_none() {
         return;
     }

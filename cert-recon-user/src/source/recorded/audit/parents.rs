@@ -1,0 +1,133 @@
+//! What the log says of the processes above: the last exec of each process id.
+//!
+//! An audit log tells of execs, not of forks and ends. The last exec of a process id is that of the process itself, or of one
+//! that had its number before and that a fork without an exec has taken over; so it counts only for a child of the same
+//! login session and login user. Bounded: the older half is forgotten, but for what had children since.
+
+use std::collections::HashMap;
+
+use crate::{
+    event::{Exec, FilePath, base_name},
+    finding::{Image, Process},
+};
+
+/// Bytes of each of the two halves.
+const HALF: usize = 12 << 20;
+/// Bytes that are kept of a command line.
+const ARGV: usize = 4 << 10;
+/// What an entry costs beside its bytes.
+const ENTRY: usize = 96;
+/// Processes above that are told.
+const MOST: usize = 16;
+
+/// Who: the host and the process id.
+type Key = (usize, u32);
+
+#[derive(Debug)]
+struct Entry {
+    parent: Option<u32>,
+    login: (Option<u32>, Option<u32>),
+    /// The path of the executable, then argv.
+    bytes: Box<[u8]>,
+    path: usize,
+    name: usize,
+    total: u64,
+}
+
+/// The last execs, newest half and older half.
+#[derive(Debug, Default)]
+pub(super) struct Parents {
+    new: HashMap<Key, Entry>,
+    old: HashMap<Key, Entry>,
+    bytes: usize,
+}
+
+impl Parents {
+    /// Notes an exec, and that its parent is alive.
+    pub(super) fn note(&mut self, node: usize, exec: &Exec<'_>) {
+        if let Some(parent) = exec.parent_pid {
+            self.keep((node, parent));
+        }
+        let Some(pid) = exec.pid else { return };
+        let path = match exec.executable {
+            Some(FilePath::Plain(path)) => path,
+            _ => b"",
+        };
+        let name = exec.file_name().unwrap_or_default();
+        let argv = exec.argv.bytes();
+        let argv = argv.get(..ARGV).unwrap_or(argv);
+        let mut bytes = Vec::with_capacity(path.len() + name.len() + argv.len());
+        bytes.extend_from_slice(path);
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(argv);
+        self.insert(
+            (node, pid),
+            Entry {
+                parent: exec.parent_pid,
+                login: (exec.login_uid, exec.session_id),
+                bytes: bytes.into(),
+                path: path.len(),
+                name: name.len(),
+                total: exec.argv.total(),
+            },
+        );
+    }
+
+    /// The processes above an exec, nearest first.
+    pub(super) fn above(&self, node: usize, exec: &Exec<'_>) -> Vec<Process> {
+        let mut above = Vec::new();
+        let login = (exec.login_uid, exec.session_id);
+        let mut next = exec.parent_pid;
+        while let Some(pid) = next
+            && above.len() < MOST
+        {
+            let key = (node, pid);
+            let entry = self.new.get(&key).or_else(|| self.old.get(&key));
+            let entry = entry.filter(|entry| entry.login == login);
+            above.push(Process {
+                pid: Some(pid),
+                image: entry.map(Entry::image).unwrap_or_default(),
+            });
+            // A process can't be above itself: then a number was used twice.
+            next = entry
+                .and_then(|entry| entry.parent)
+                .filter(|parent| exec.pid != Some(*parent) && above.iter().all(|known| known.pid != Some(*parent)));
+        }
+        above
+    }
+
+    fn keep(&mut self, key: Key) {
+        if !self.old.is_empty()
+            && !self.new.contains_key(&key)
+            && let Some(entry) = self.old.remove(&key)
+        {
+            self.insert(key, entry);
+        }
+    }
+
+    fn insert(&mut self, key: Key, entry: Entry) {
+        self.bytes += entry.bytes.len() + ENTRY;
+        if let Some(before) = self.new.insert(key, entry) {
+            self.bytes -= before.bytes.len() + ENTRY;
+        }
+        if self.bytes > HALF {
+            self.old = std::mem::take(&mut self.new);
+            self.bytes = 0;
+        }
+    }
+}
+
+impl Entry {
+    fn image(&self) -> Image {
+        let (path, rest) = self.bytes.split_at_checked(self.path).unwrap_or_default();
+        let (name, argv) = rest.split_at_checked(self.name).unwrap_or_default();
+        let owned = |bytes: &[u8]| (!bytes.is_empty()).then(|| bytes.to_vec());
+        Image {
+            file_name: owned(name).or_else(|| owned(base_name(path))),
+            folder_path: owned(path),
+            argv: Some(argv.to_vec()),
+            argv_total: self.total,
+            argv_is_text: false,
+        }
+    }
+}
