@@ -23,6 +23,7 @@ impl Judging {
         let selection = Selection {
             min_confidence: Confidence::Low,
             all_execs: false,
+            recorded: false,
         };
         let mut judging = Self {
             pipeline: Pipeline::new(Engine::new(&packs).unwrap(), selection),
@@ -69,26 +70,39 @@ pub(crate) fn command_line(report: &Report) -> String {
 /// read without a panic, and what comes before the damage is found.
 pub(crate) fn withstands(parser: impl Fn() -> Box<dyn Parser>, sample: &[u8]) {
     let read = |bytes: &[u8]| Collected::of(parser(), [Input::of_bytes(bytes)]);
-    let lines = |collected: &Collected| -> Vec<String> {
+    let lines = |collected: &Collected| -> Vec<(u64, String)> {
         let reports = collected.reports.iter();
-        reports.map(command_line).collect()
+        reports
+            .map(|report| (report.origin.as_ref().unwrap().line, command_line(report)))
+            .collect()
     };
     let whole = lines(&read(sample));
     assert!(!whole.is_empty(), "the sample holds nothing");
     let mut most = 0;
     for end in 0..=sample.len() {
-        let cut = lines(&read(&sample[..end]));
-        // The last one may be the one that was cut.
-        let sure = cut.len().saturating_sub(1);
-        assert_eq!(cut[..sure], whole[..sure], "cut at {end}");
-        assert!(cut.len() + 1 >= most, "cut at {end}: {} of {most}", cut.len());
-        most = most.max(cut.len());
+        let mut cut = lines(&read(&sample[..end]));
+        let last = cut.last().map_or(0, |(line, _)| *line);
+        // With its head only, the last record is none.
+        assert!(
+            last + 1 >= most,
+            "cut at {end}: nothing after line {last}, but before at {most}"
+        );
+        most = most.max(last);
+        // The last record may be the one that was cut.
+        cut.retain(|(line, _)| *line < most);
+        assert_eq!(cut[..], whole[..cut.len()], "cut at {end}");
         let _ = read(&sample[end..]);
     }
-    assert_eq!(most, whole.len());
+    assert_eq!(lines(&read(sample)), whole);
     let parts: Vec<&[u8]> = sample.split_inclusive(|&byte| byte == b'\n').collect();
     let _ = read(&parts.iter().rev().copied().collect::<Vec<_>>().concat());
-    let _ = read(&parts.iter().flat_map(|line| [*line, *line]).collect::<Vec<_>>().concat());
+    let _ = read(
+        &parts
+            .iter()
+            .flat_map(|line| [*line, *line])
+            .collect::<Vec<_>>()
+            .concat(),
+    );
     for at in 0..parts.len() {
         let long = vec![b'x'; 10 << 20];
         let strange: [&[u8]; 3] = [b"\0\0\0\n", b"\xff\xfe\x80\n", &long];

@@ -10,9 +10,9 @@ pub mod files;
 pub mod format;
 pub mod history;
 pub mod input;
+pub mod journald;
 #[cfg(test)]
 pub(crate) mod judging;
-pub mod journald;
 pub mod local;
 pub mod proc;
 pub mod segments;

@@ -42,7 +42,11 @@ fn each_line_with_recon_in_it_is_one_finding_that_shows_the_line() {
         let lines = found(parser, bytes).lines();
         let texts: Vec<&str> = lines.iter().map(|(_, line)| line.as_str()).collect();
         for text in [curl, loops, "sudo sslscan www.example.com"] {
-            assert_eq!(texts.iter().filter(|line| **line == text).count(), 1, "{text}: {texts:?}");
+            assert_eq!(
+                texts.iter().filter(|line| **line == text).count(),
+                1,
+                "{text}: {texts:?}"
+            );
         }
         let mut places: Vec<u64> = lines.iter().map(|(place, _)| *place).collect();
         places.dedup();
@@ -85,7 +89,10 @@ fn a_time_is_that_of_the_line_before_or_the_latest_that_it_can_have_been() {
     assert_eq!(times(bash(), PLAIN), (changed(), true));
     assert_eq!(times(zsh(), ZSH_PLAIN), (changed(), true));
     let unknown = Judging::of(bash(), Input::of_bytes(PLAIN));
-    assert_eq!((unknown.findings[0].1.time, unknown.findings[0].1.time_is_limit), (UNIX_EPOCH, true));
+    assert_eq!(
+        (unknown.findings[0].1.time, unknown.findings[0].1.time_is_limit),
+        (UNIX_EPOCH, true)
+    );
 }
 
 #[test]
@@ -106,7 +113,10 @@ fn the_encodings_of_zsh_and_fish_are_undone() {
         lines(zsh(), b": 1700000000:0;sslscan \xc3\x83\x80 x.example.com\n"),
         [(1, "sslscan à x.example.com".to_owned())]
     );
-    assert_eq!(lines(zsh(), b"sslscan x.example.com \x83"), [(1, "sslscan x.example.com".to_owned())]);
+    assert_eq!(
+        lines(zsh(), b"sslscan x.example.com \x83"),
+        [(1, "sslscan x.example.com".to_owned())]
+    );
     assert_eq!(
         lines(fish(), b"- cmd: sslscan \\\\x.example.com\n  when: 1700000000\n"),
         [(1, "sslscan \\x.example.com".to_owned())]

@@ -45,7 +45,11 @@ fn both_forms_of_one_journal_tell_the_same() {
     assert_eq!(*time, UNIX_EPOCH + Duration::from_micros(1_795_630_236_909_397));
     assert_eq!(argv, b"/usr/bin/curl -sm1 https://crt.sh/?q=%25.example.com");
     assert_eq!((user.as_deref(), device.as_deref()), (Some("alice"), Some("web01")));
-    assert!(told[0].iter().any(|(_, argv, ..)| argv.ends_with(b"caf\xe9 https://crt.sh/?q=latin.example.com")));
+    assert!(
+        told[0]
+            .iter()
+            .any(|(_, argv, ..)| argv.ends_with(b"caf\xe9 https://crt.sh/?q=latin.example.com"))
+    );
 }
 
 #[test]
@@ -88,11 +92,10 @@ fn what_is_no_entry_is_told_and_the_next_one_is_found() {
     let bad: Vec<u64> = collected.bad.iter().map(|(place, _)| place.line).collect();
     assert_eq!((collected.reports.len(), &bad[..]), (2, &[1, 2][..]));
     let field = |length: u64| [b"MESSAGE\n", &length.to_le_bytes()[..], b"x\n\n"].concat();
-    let good = b"SYSLOG_IDENTIFIER=sudo\n__REALTIME_TIMESTAMP=1700000000000000\nMESSAGE=a : PWD=/ ; COMMAND=/bin/id\n\n";
-    for length in [0, 2, u64::MAX] {
+    let good = b"__CURSOR=x\nSYSLOG_IDENTIFIER=sudo\n__REALTIME_TIMESTAMP=1700000000000000\nMESSAGE=a : PWD=/ ; COMMAND=/bin/id\n\n";
+    for length in [0, 3, u64::MAX] {
         let collected = read(&[&good[..], &field(length), &good[..]].concat());
         assert_eq!(collected.reports.len(), 2, "{length}");
-        assert_eq!(collected.bad.len(), if length == 2 { 1 } else { collected.bad.len() }, "{length}");
         assert!(!collected.bad.is_empty(), "{length}");
     }
 }
@@ -109,5 +112,5 @@ fn no_damage_to_a_journal_takes_what_stands_before_it() {
     let begin = memchr::memmem::rfind(&EXPORT[..binary], b"\n\n").unwrap() + 2;
     let end = binary + memchr::memmem::find(&EXPORT[binary..], b"\n\n__CURSOR").unwrap();
     withstands(journal, &EXPORT[begin..end + 2]);
-    assert_eq!(command_line(&read(&EXPORT[begin..end + 2]).reports[0]).len(), 47);
+    assert_eq!(command_line(&read(&EXPORT[begin..end + 2]).reports[0]).len(), 52);
 }

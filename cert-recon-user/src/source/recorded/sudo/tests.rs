@@ -93,7 +93,10 @@ fn the_facts_are_those_of_the_message() {
     let collected = read(syslog(), CLASSIC);
     for at in [1, 9, 17] {
         check(&collected.reports[at], "bob");
-        assert_eq!(collected.reports[at].origin.as_ref().unwrap().device.as_deref(), Some("web01"));
+        assert_eq!(
+            collected.reports[at].origin.as_ref().unwrap().device.as_deref(),
+            Some("web01")
+        );
     }
     assert_eq!(seconds(&collected.reports[1]), 1_795_629_338);
     assert_eq!(collected.reports[9].uid, Some(1002));
@@ -131,7 +134,14 @@ fn findings_are_made_of_what_ran() {
     for (parser, bytes) in [(syslog(), ISO), (log(), WRAPPED)] {
         let judging = Judging::of(parser, Input::of_bytes(bytes));
         let lines = judging.lines();
-        for text in ["%25.example.com", "with space", "example.org", "host060", "after", "nl.example.com"] {
+        for text in [
+            "%25.example.com",
+            "with space",
+            "example.org",
+            "host060",
+            "after",
+            "nl.example.com",
+        ] {
             assert!(lines.iter().any(|(_, line)| line.contains(text)), "{text}: {lines:?}");
         }
         for text in ["denied", "badpass", "notin", "notallowed", "bücher"] {
@@ -141,7 +151,9 @@ fn findings_are_made_of_what_ran() {
 }
 
 fn told(messages: &[&str]) -> Collected {
-    let lines = messages.iter().map(|text| format!("Nov 25 17:33:39 web01 sudo: {text}\n"));
+    let lines = messages
+        .iter()
+        .map(|text| format!("Nov 25 17:33:39 web01 sudo: {text}\n"));
     read(syslog(), lines.collect::<String>().as_bytes())
 }
 
@@ -150,15 +162,36 @@ fn only_a_command_that_began_to_run_is_one() {
     for (message, ran) in [
         ("alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id", true),
         ("alice : TTY=unknown ; PWD=unknown ; USER=#1000 ; COMMAND=/bin/id", true),
-        ("DOM\\al ice@web : HOST=x ; TTY=pts/0 ; CHROOT=/c ; PWD=/ ; USER=root ; TSID=1 ; COMMAND=/bin/id", true),
-        ("alice : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id", false),
-        ("alice : command not allowed ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id", false),
-        ("alice : a password is required ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id", false),
-        ("alice : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id", false),
+        (
+            "DOM\\al ice@web : HOST=x ; TTY=pts/0 ; CHROOT=/c ; PWD=/ ; USER=root ; TSID=1 ; COMMAND=/bin/id",
+            true,
+        ),
+        (
+            "alice : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id",
+            false,
+        ),
+        (
+            "alice : command not allowed ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id",
+            false,
+        ),
+        (
+            "alice : a password is required ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id",
+            false,
+        ),
+        (
+            "alice : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id",
+            false,
+        ),
         ("alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=list", false),
-        ("alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=list /usr/bin/curl https://crt.sh", false),
+        (
+            "alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=list /usr/bin/curl https://crt.sh",
+            false,
+        ),
         ("alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=validate", false),
-        ("pam_unix(sudo:session): session opened for user root by alice : COMMAND=/bin/id", false),
+        (
+            "pam_unix(sudo:session): session opened for user root by alice : COMMAND=/bin/id",
+            false,
+        ),
         ("alice : problem with defaults entries ; TTY=pts/0 ; PWD=/", false),
         ("alice : unable to resolve host web01: Name or service not known", false),
         ("", false),

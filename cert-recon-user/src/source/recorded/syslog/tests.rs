@@ -7,9 +7,18 @@ use crate::source::recorded::{Format, collect::Collected, format::detect};
 fn only_logs_are_taken_for_logs() {
     for (text, expected) in [
         ("Nov 25 17:33:39 web01 sshd[7]: hello\n", Some(Format::Syslog)),
-        ("39 web01 sshd[7]: cut\nNov 25 17:33:39 web01 sshd[7]: hello\nNov 25 17:33:39 web01 cron: hello", Some(Format::Syslog)),
-        ("2026-11-25T17:33:39.1+01:00 web01 kernel: hello\n", Some(Format::Syslog)),
-        ("<13>1 2026-11-25T17:33:39.1Z web01 app - - - hello\n", Some(Format::Syslog)),
+        (
+            "39 web01 sshd[7]: cut\nNov 25 17:33:39 web01 sshd[7]: hello\nNov 25 17:33:39 web01 cron: hello",
+            Some(Format::Syslog),
+        ),
+        (
+            "2026-11-25T17:33:39.1+01:00 web01 kernel: hello\n",
+            Some(Format::Syslog),
+        ),
+        (
+            "<13>1 2026-11-25T17:33:39.1Z web01 app - - - hello\n",
+            Some(Format::Syslog),
+        ),
         ("2026-11-25T17:33:39Z INFO starting: web01\nat x\n", None),
         ("# Notes\n\nNov 25 17:33:39 was a Wednesday: so what\nand more\n", None),
         ("#!/bin/sh\n# 1700000000\ncurl https://crt.sh\n", None),
