@@ -52,6 +52,16 @@ const NEEDS: &[Need] = &[
         reason: "fetches pySigma, by which the exported Sigma rules are read",
     },
     Need {
+        command: "chromium",
+        package: "chromium",
+        reason: "shows and prints the page of a hunt, and must not run anything that records bring into it",
+    },
+    Need {
+        command: "pdftotext",
+        package: "poppler-utils",
+        reason: "reads what Chromium prints",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

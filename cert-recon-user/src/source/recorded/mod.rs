@@ -14,6 +14,7 @@ pub mod journald;
 #[cfg(test)]
 pub(crate) mod judging;
 pub mod local;
+pub mod own;
 pub mod proc;
 pub mod segments;
 pub mod sudo;
