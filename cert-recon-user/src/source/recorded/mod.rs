@@ -11,6 +11,8 @@ pub mod format;
 pub mod history;
 pub mod input;
 pub mod journald;
+#[cfg(test)]
+pub(crate) mod judging;
 pub mod local;
 pub mod own;
 pub mod proc;
