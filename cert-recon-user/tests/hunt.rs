@@ -191,7 +191,10 @@ fn rotated_and_packed_files_are_one_log() {
     assert_status(&output, 1);
     let rows = rows(&output);
     assert_eq!(rows.len(), 20, "{}", said(&output));
-    assert!(rows.iter().all(|row| row["ProcessId"].is_u64() && row["ArgumentsTruncated"] == false));
+    assert!(
+        rows.iter()
+            .all(|row| row["ProcessId"].is_u64() && row["ArgumentsTruncated"] == false)
+    );
 }
 
 #[test]
