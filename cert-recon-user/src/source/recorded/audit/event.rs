@@ -4,17 +4,17 @@
 
 use std::ops::Range;
 
-use super::line::{Kind, Stamp, Value, fields, number};
+use super::{
+    argv::Arguments,
+    line::{Kind, Stamp, Value, fields, number},
+};
 use crate::{
-    event::{Argv, Exec, FilePath},
+    event::{Argv, Exec, FilePath, base_name},
     source::recorded::Place,
 };
 
 /// Bytes of records that are kept of one event. The longest argv is six megabytes; as hexadecimal digits it has twelve.
 pub(super) const EVENT_BYTES: usize = 32 << 20;
-
-/// The kernel keeps so many bytes of a process's title (`MAX_PROCTITLE_AUDIT_LEN` in `kernel/auditsc.c`).
-const TITLE: usize = 128;
 
 /// An event in the making.
 #[derive(Debug, Default)]
@@ -28,6 +28,10 @@ pub(super) struct Event {
     records: Vec<(Kind, Range<usize>)>,
     /// Records did not fit.
     pub(super) is_cut: bool,
+    /// Its system call is one that executes a program; of an architecture that is not known, only an EXECVE record says that.
+    is_call: bool,
+    has_syscall: bool,
+    has_arguments: bool,
 }
 
 impl Event {
@@ -40,10 +44,28 @@ impl Event {
         // One long argv is no reason to keep its memory for ever.
         self.bytes.shrink_to(64 << 10);
         self.records.clear();
-        self.is_cut = false;
+        (self.is_cut, self.is_call) = (false, false);
+        (self.has_syscall, self.has_arguments) = (false, false);
+    }
+
+    /// Its system call is known to be one that executes a program.
+    pub(super) fn set_call(&mut self) {
+        self.is_call = true;
+    }
+
+    /// Whether a program was executed, as far as its records go.
+    pub(super) fn is_exec(&self) -> bool {
+        self.is_call || self.has_arguments
+    }
+
+    /// Whether the records are there that say what was executed, and by whom.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_syscall && self.has_arguments
     }
 
     pub(super) fn add(&mut self, kind: Kind, body: &[u8]) {
+        self.has_syscall |= kind == Kind::Syscall;
+        self.has_arguments |= kind == Kind::Execve;
         if self.bytes.len() + body.len() > EVENT_BYTES {
             self.is_cut = true;
             return;
@@ -89,33 +111,61 @@ pub(super) struct Names<'a> {
     pub(super) euid: Option<&'a [u8]>,
 }
 
-/// Whether the call is one that executed a program (`execve`, `execveat`, not failed), by its architecture (`AUDIT_ARCH_*` in
-/// `include/uapi/linux/audit.h`) and number. Of an architecture that is not listed an exec is known by its EXECVE record.
-pub(super) fn is_exec(body: &[u8]) -> bool {
-    let (mut arch, mut call) = (&b""[..], &b""[..]);
-    for (name, value) in fields(body).take(4) {
-        match name {
-            b"arch" => arch = value.raw(),
-            b"syscall" => call = value.raw(),
-            b"success" if value.raw() == b"no" => return false,
-            _ => {}
+/// What a SYSCALL record says of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// A program was executed.
+    Exec,
+    /// One would have been.
+    Failed,
+    /// Of an architecture whose numbers are not known.
+    Unknown,
+    /// Another one.
+    Other,
+}
+
+impl Call {
+    /// By the architecture (`AUDIT_ARCH_*` in `include/uapi/linux/audit.h`) and its numbers of `execve` and `execveat`, or by
+    /// the name that auditd made of them. It is asked of every system call in a log: only as many fields are read as it takes.
+    pub(super) fn of(body: &[u8]) -> Self {
+        let (mut arch, mut call, mut failed) = (&b""[..], &b""[..], false);
+        for (name, value) in fields(body).take(3) {
+            match name {
+                b"arch" => arch = value.raw(),
+                b"syscall" => call = value.raw(),
+                b"success" => failed = value.raw() == b"no",
+                _ => {}
+            }
+        }
+        let numbers: &[&[u8]] = match arch {
+            // The last two are x32's.
+            b"c000003e" => &[b"59", b"322", b"1073742344", b"1073742369"],
+            b"40000003" => &[b"11", b"358"],
+            b"c00000b7" | b"c00000f3" | b"c0000102" => &[b"221", b"281"],
+            b"40000028" => &[b"11", b"387"],
+            b"c0000015" | b"80000015" | b"14" => &[b"11", b"362"],
+            b"80000016" | b"16" => &[b"11", b"354"],
+            _ => match fields(body).find(|(name, _)| *name == b"SYSCALL") {
+                Some((_, name)) if matches!(name.raw(), b"execve" | b"execveat") => &[call],
+                Some((_, name)) if !name.raw().starts_with(b"unknown") => &[],
+                _ if failed => &[],
+                _ => return Self::Unknown,
+            },
+        };
+        match numbers.contains(&call) {
+            false => Self::Other,
+            true if failed => Self::Failed,
+            true => Self::Exec,
         }
     }
-    matches!(
-        (arch, call),
-        (b"c000003e", b"59" | b"322")
-            | (b"40000003", b"11" | b"358")
-            | (b"c00000b7" | b"c00000f3", b"221" | b"281")
-            | (b"40000028", b"11" | b"387")
-            | (b"c0000015" | b"80000015", b"11" | b"362")
-            | (b"80000016", b"11" | b"354")
-    )
 }
 
 impl<'a> Syscall<'a> {
     fn read(body: &'a [u8]) -> Self {
         let mut found = Self::default();
-        let known = |text: &&[u8]| !matches!(*text, b"(none)" | b"(null)" | b"?" | b"unset" | b"unknown" | b"");
+        let known = |text: &&[u8]| !matches!(*text, b"(none)" | b"(null)" | b"?" | b"");
+        // What auditd writes for an id that has no name, or is none.
+        let account = |text: &&[u8]| known(text) && *text != b"unset" && !text.starts_with(b"unknown(");
         for (name, value) in fields(body) {
             match name {
                 b"pid" => found.pid = value.id(),
@@ -128,9 +178,9 @@ impl<'a> Syscall<'a> {
                 b"ses" => found.ses = value.id(),
                 b"tty" => found.tty = Some(value.raw()).filter(known),
                 b"exe" => found.exe = Some(value).filter(|value| known(&value.raw())),
-                b"AUID" => found.names.auid = Some(value.raw()).filter(known),
-                b"UID" => found.names.uid = Some(value.raw()).filter(known),
-                b"EUID" => found.names.euid = Some(value.raw()).filter(known),
+                b"AUID" => found.names.auid = Some(value.raw()).filter(account),
+                b"UID" => found.names.uid = Some(value.raw()).filter(account),
+                b"EUID" => found.names.euid = Some(value.raw()).filter(account),
                 _ => {}
             }
         }
@@ -141,14 +191,7 @@ impl<'a> Syscall<'a> {
 /// What is decoded of an event, kept to be used again.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
-    /// The arguments, each ended by a NUL.
-    argv: Vec<u8>,
-    /// How many there are.
-    args: usize,
-    /// The first three of them.
-    first: [Range<usize>; 3],
-    /// As long as the arguments were, as far as is known.
-    total: u64,
+    arguments: Arguments,
     path: Vec<u8>,
     interpreter: Vec<u8>,
     exe: Vec<u8>,
@@ -156,7 +199,11 @@ pub(super) struct Decoded {
     is_gone: bool,
     /// ... and never had one: it is kept as the kernel's walk gives it.
     is_memory: bool,
+    /// The inode and device of the file that runs.
+    file: (Option<u64>, Option<u32>),
     directory: Vec<u8>,
+    /// A name that is compared.
+    name: Vec<u8>,
 }
 
 impl Decoded {
@@ -164,7 +211,6 @@ impl Decoded {
     pub(super) fn read<'e>(&mut self, event: &'e Event) -> Syscall<'e> {
         let syscall = event.of(Kind::Syscall).next().map(Syscall::read).unwrap_or_default();
         for text in [
-            &mut self.argv,
             &mut self.path,
             &mut self.interpreter,
             &mut self.exe,
@@ -172,166 +218,90 @@ impl Decoded {
         ] {
             text.clear();
         }
-        (self.args, self.total, self.first) = (0, 0, Default::default());
-        if event.of(Kind::Execve).next().is_some() {
-            self.execve(event);
-        } else if !self.title(event) {
-            // That it happened is known, and what ran; the arguments are missing.
-            self.total = 1;
+        self.arguments.clear();
+        if event.has_arguments {
+            self.arguments.execve(event.of(Kind::Execve), event.is_cut);
+        } else if let Some(title) = event.of(Kind::Proctitle).find_map(|body| value(body, b"proctitle")) {
+            self.arguments.title(title);
         }
-        (self.is_gone, self.is_memory) = (false, false);
+        if let Some(cwd) = event.of(Kind::Cwd).find_map(|body| value(body, b"cwd")) {
+            cwd.append_to(&mut self.directory);
+        }
         if let Some(exe) = syscall.exe {
             exe.append_to(&mut self.exe);
-            self.executable();
-        }
-        for body in event.of(Kind::Cwd) {
-            let cwd = fields(body).find(|(name, _)| *name == b"cwd");
-            if let Some((_, value)) = cwd.filter(|(_, value)| value.raw() != b"(null)") {
-                self.directory.clear();
-                value.append_to(&mut self.directory);
-            }
         }
         self.paths(event);
+        self.executable();
         syscall
-    }
-
-    /// The arguments, of one or more records: `a0="ls"`, `a1=2D6C`, and a long one in parts: `a2_len=9000 a2[0]=... a2[1]=...`.
-    fn execve(&mut self, event: &Event) {
-        let mut argc = None;
-        // The argument that is being read, and its next part.
-        let mut place: Option<(usize, usize)> = None;
-        let mut missing = event.is_cut;
-        'records: for body in event.of(Kind::Execve) {
-            for (name, value) in fields(body) {
-                if name == b"argc" {
-                    argc = argc.or(number(value.raw()).and_then(|count| usize::try_from(count).ok()));
-                    continue;
-                }
-                let Some((arg, part)) = argument(name) else { continue };
-                let (next_arg, next_part) = match place {
-                    None => (0, 0),
-                    Some((arg, 0)) => (arg + 1, 0),
-                    Some(place) => place,
-                };
-                match part {
-                    // A part of the argument that is being read, or the first of the next.
-                    Some(part) if (arg, part) == (next_arg, next_part) => place = Some((arg, part + 1)),
-                    Some(0) if next_part > 0 && arg == next_arg + 1 => {
-                        self.end();
-                        place = Some((arg, 1));
-                    }
-                    None if next_part > 0 && arg == next_arg + 1 => {
-                        self.end();
-                        place = Some((arg, 0));
-                    }
-                    None if (arg, 0) == (next_arg, next_part) => place = Some((arg, 0)),
-                    // It was there before: a line stands twice.
-                    _ if place.is_some_and(|(at, next)| arg < at || arg == at && part.unwrap_or(0) < next.max(1)) => {
-                        continue;
-                    }
-                    // One before it is missing. What is behind would be taken for what it is not.
-                    _ => {
-                        missing = true;
-                        break 'records;
-                    }
-                }
-                value.append_to(&mut self.argv);
-                if part.is_none() {
-                    self.end();
-                }
-            }
-        }
-        if matches!(place, Some((_, part)) if part > 0) && !missing {
-            self.end();
-        }
-        self.total = self.argv.len() as u64;
-        let lacking = argc.map_or(0, |argc| argc.saturating_sub(self.args));
-        if missing || lacking > 0 {
-            // How long those were is not known: each has its NUL at least.
-            self.total += lacking.max(1) as u64;
-        }
-    }
-
-    /// Ends an argument.
-    fn end(&mut self) {
-        let start = self.first.iter().map(|range| range.end).max().unwrap_or(0);
-        if let Some(first) = self.first.get_mut(self.args) {
-            *first = start..self.argv.len() + 1;
-        }
-        self.argv.push(0);
-        self.args += 1;
-    }
-
-    /// The last resort: the first bytes of the process's title. Whether that is all is known by its length.
-    fn title(&mut self, event: &Event) -> bool {
-        let title = event
-            .of(Kind::Proctitle)
-            .find_map(|body| fields(body).find(|(name, _)| *name == b"proctitle"));
-        let Some((_, title)) = title.filter(|(_, title)| title.raw() != b"(null)") else {
-            return false;
-        };
-        title.append_to(&mut self.argv);
-        if self.argv.is_empty() {
-            return false;
-        }
-        let is_cut = self.argv.len() >= TITLE;
-        if !is_cut && self.argv.last() != Some(&0) {
-            self.argv.push(0);
-        }
-        self.total = self.argv.len() as u64 + u64::from(is_cut);
-        true
     }
 
     /// How the kernel marks a file without a name (`d_path()` in `fs/d_path.c`).
     fn executable(&mut self) {
         const GONE: &[u8] = b" (deleted)";
-        self.is_gone = self.exe.ends_with(GONE);
+        // A name may end like that, too.
+        self.is_gone = self.exe.ends_with(GONE) && !self.path.ends_with(GONE);
+        self.is_memory = self.is_gone && self.exe.starts_with(b"/memfd:");
         if self.is_gone {
             self.exe.truncate(self.exe.len() - GONE.len());
         }
-        if self.is_gone && self.exe.starts_with(b"/memfd:") {
+        if self.is_memory {
             self.exe.remove(0);
             self.exe.push(b'/');
-            self.is_memory = true;
         }
     }
 
-    /// What was given to exec, and the interpreter when that is a script: the kernel names the file first, then its
-    /// interpreter, which is also the first argument; the script is then one of the next two.
+    /// What was given to exec, and the interpreter when that is a script. The kernel names the file first (item 0), then
+    /// each that it leads to: a script's interpreter, and that one's loader. Of a script, the interpreter's name is also the
+    /// first argument, and the script's one of the next.
     fn paths(&mut self, event: &Event) {
-        let mut second = Vec::new();
-        for body in event.of(Kind::Path) {
-            let (mut item, mut path) = (None, None);
-            for (name, value) in fields(body) {
-                match name {
-                    b"item" => item = number(value.raw()),
-                    b"name" => path = Some(value).filter(|value| value.raw() != b"(null)"),
-                    _ => {}
-                }
-            }
-            match (item, path) {
-                (Some(0), Some(path)) if self.path.is_empty() => path.append_to(&mut self.path),
-                (Some(1), Some(path)) if second.is_empty() => path.append_to(&mut second),
-                _ => {}
-            }
-        }
-        let arg = |at: usize| {
-            let range = self.first.get(at)?.clone();
-            self.argv.get(range)?.strip_suffix(b"\0")
+        self.file = (None, None);
+        let Some(given) = event
+            .of(Kind::Path)
+            .map(PathItem::read)
+            .find(|path| path.item == Some(0))
+        else {
+            return;
         };
-        let is_script = !second.is_empty()
-            && arg(0) == Some(&second)
-            && !self.path.is_empty()
-            && [1, 2].into_iter().any(|at| arg(at) == Some(&self.path));
-        if is_script {
-            self.interpreter = second;
+        self.file = (given.inode, given.device);
+        if let Some(name) = given.name {
+            name.append_to(&mut self.path);
+        }
+        // A script may be the interpreter of a script; the kernel goes on four times, each adding two arguments at most.
+        let mut args = Argv::new(&self.arguments.bytes, self.arguments.total).args().take(11);
+        let first = args.next().unwrap_or_default();
+        if self.path.is_empty() || first.is_empty() {
+            return;
+        }
+        // A program may be told that it is called like its loader; it is none for that.
+        let is_loader = |path: &[u8]| base_name(path).starts_with(b"ld-") || base_name(path).starts_with(b"ld.");
+        if is_loader(first) && !is_loader(&self.exe) {
+            return;
+        }
+        let name = &mut self.name;
+        let mut interpreters = event
+            .of(Kind::Path)
+            .map(PathItem::read)
+            .filter(|path| path.item != Some(0));
+        let interpreter = interpreters.find(|path| {
+            name.clear();
+            if let Some(value) = path.name {
+                value.append_to(name);
+            }
+            name == first
+        });
+        if let Some(interpreter) = interpreter
+            && self.exe != self.path
+            && args.any(|arg| arg == self.path)
+        {
+            self.interpreter.extend_from_slice(first);
+            self.file = (interpreter.inode, interpreter.device);
         }
     }
 
     /// The exec.
     pub(super) fn exec<'a>(&'a self, event: &Event, syscall: &Syscall<'a>) -> Option<Exec<'a>> {
         let time = event.stamp?.time()?;
-        let mut exec = Exec::new(time, Argv::new(&self.argv, self.total));
+        let mut exec = Exec::new(time, Argv::new(&self.arguments.bytes, self.arguments.total));
         exec.pid = syscall.pid;
         exec.parent_pid = syscall.ppid;
         exec.uid = syscall.uid;
@@ -344,6 +314,7 @@ impl Decoded {
         exec.path = non_empty(&self.path);
         exec.interpreter = non_empty(&self.interpreter);
         exec.directory = non_empty(&self.directory).map(FilePath::Plain);
+        (exec.executable_inode, exec.executable_device) = self.file;
         if let Some(exe) = non_empty(&self.exe) {
             exec.fileless = Some(self.is_gone);
             exec.executable = Some(if self.is_memory {
@@ -364,19 +335,49 @@ impl Decoded {
     }
 }
 
-fn non_empty(text: &[u8]) -> Option<&[u8]> {
-    (!text.is_empty()).then_some(text)
+/// What a PATH record says of a file.
+#[derive(Default)]
+struct PathItem<'a> {
+    item: Option<u64>,
+    name: Option<Value<'a>>,
+    inode: Option<u64>,
+    device: Option<u32>,
 }
 
-/// `a12` is argument 12, `a12[3]` the fourth part of it. Other names are none.
-fn argument(name: &[u8]) -> Option<(usize, Option<usize>)> {
-    let digits = name.strip_prefix(b"a")?;
-    let as_number = |digits: &[u8]| number(digits).and_then(|number| usize::try_from(number).ok());
-    match digits.strip_suffix(b"]") {
-        None => Some((as_number(digits)?, None)),
-        Some(digits) => {
-            let open = memchr::memchr(b'[', digits)?;
-            Some((as_number(&digits[..open])?, Some(as_number(digits.get(open + 1..)?)?)))
+impl<'a> PathItem<'a> {
+    fn read(body: &'a [u8]) -> Self {
+        let mut found = Self::default();
+        for (name, value) in fields(body) {
+            match name {
+                b"item" => found.item = number(value.raw()),
+                b"name" => found.name = Some(value).filter(|value| value.raw() != b"(null)"),
+                b"inode" => found.inode = number(value.raw()),
+                b"dev" => {
+                    found.device = device(value.raw());
+                    // What follows is not asked for.
+                    break;
+                }
+                _ => {}
+            }
         }
+        found
     }
+}
+
+/// `fe:00`, in the kernel's encoding.
+fn device(text: &[u8]) -> Option<u32> {
+    let (major, minor) = std::str::from_utf8(text).ok()?.split_once(':')?;
+    let [major, minor] = [major, minor].map(|digits| u32::from_str_radix(digits, 16).ok());
+    let (major, minor) = (major?, minor?);
+    (major < 1 << 12 && minor < 1 << 20).then_some((major << 20) | minor)
+}
+
+/// The value of a field, unless there is none.
+fn value<'a>(body: &'a [u8], wanted: &[u8]) -> Option<Value<'a>> {
+    let (_, value) = fields(body).find(|(name, _)| *name == wanted)?;
+    (value.raw() != b"(null)").then_some(value)
+}
+
+fn non_empty(text: &[u8]) -> Option<&[u8]> {
+    (!text.is_empty()).then_some(text)
 }

@@ -16,8 +16,20 @@ pub(super) enum Kind {
     Proctitle,
     /// The end of an event.
     End,
+    /// What auditd says of itself, and of changes to what is audited.
+    Daemon(Daemon),
     /// Any other.
     Other,
+}
+
+/// Records that may tell of execs that are not in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Daemon {
+    Start,
+    End,
+    Resume,
+    Failed,
+    Change,
 }
 
 impl Kind {
@@ -30,13 +42,18 @@ impl Kind {
             b"EXECVE" | b"1309" => Self::Execve,
             b"EOE" | b"1320" => Self::End,
             b"PROCTITLE" | b"1327" => Self::Proctitle,
+            b"DAEMON_START" | b"1200" => Self::Daemon(Daemon::Start),
+            b"DAEMON_END" | b"1201" | b"DAEMON_ABORT" | b"1202" => Self::Daemon(Daemon::End),
+            b"DAEMON_RESUME" | b"1206" => Self::Daemon(Daemon::Resume),
+            b"DAEMON_ERR" | b"1209" => Self::Daemon(Daemon::Failed),
+            b"CONFIG_CHANGE" | b"1305" => Self::Daemon(Daemon::Change),
             _ => Self::Other,
         }
     }
 }
 
 /// Which event a record belongs to: the kernel counts events, from 1 after each boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     pub(super) seconds: i64,
     pub(super) millis: u32,
@@ -151,6 +168,8 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 pub(super) enum Value<'a> {
     /// Between quotes.
     Quoted(&'a [u8]),
+    /// Behind a quote that nothing ends: the line is cut.
+    Open(&'a [u8]),
     /// Without: a number, a word, hexadecimal digits.
     Bare(&'a [u8]),
 }
@@ -160,7 +179,7 @@ impl<'a> Value<'a> {
     /// (`audit_log_n_untrustedstring()` in `kernel/audit.c`).
     pub(super) fn append_to(self, into: &mut Vec<u8>) {
         match self {
-            Self::Quoted(text) => into.extend_from_slice(text),
+            Self::Quoted(text) | Self::Open(text) => into.extend_from_slice(text),
             Self::Bare(text) => {
                 let before = into.len();
                 into.reserve(text.len() / 2);
@@ -184,7 +203,7 @@ impl<'a> Value<'a> {
     /// As it stands, without quotes.
     pub(super) fn raw(self) -> &'a [u8] {
         match self {
-            Self::Quoted(text) | Self::Bare(text) => text,
+            Self::Quoted(text) | Self::Open(text) | Self::Bare(text) => text,
         }
     }
 
@@ -227,10 +246,10 @@ impl<'a> Iterator for Fields<'a> {
             let name = &rest[..end];
             let value = &rest[end + 1..];
             let (value, after) = match value.split_first() {
-                Some((b'"', quoted)) => {
-                    let end = memchr::memchr(b'"', quoted).unwrap_or(quoted.len());
-                    (Value::Quoted(&quoted[..end]), quoted.get(end + 1..).unwrap_or_default())
-                }
+                Some((b'"', quoted)) => match memchr::memchr(b'"', quoted) {
+                    Some(end) => (Value::Quoted(&quoted[..end]), &quoted[end + 1..]),
+                    None => (Value::Open(quoted), &b""[..]),
+                },
                 _ => {
                     let end = memchr::memchr2(b' ', 0x1d, value).unwrap_or(value.len());
                     (Value::Bare(&value[..end]), &value[end..])

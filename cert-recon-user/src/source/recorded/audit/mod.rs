@@ -3,45 +3,50 @@
 //! Owns which records belong together and when an event is whole; what they mean is `event`'s matter, what a line is
 //! `line`'s. Records of several events may be mixed, as the kernel gives them from several processors.
 
+mod argv;
 mod event;
 mod line;
+mod loss;
+mod open;
 mod parents;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, io, time::SystemTime};
+use std::{collections::HashMap, io, time::SystemTime};
 
 use self::{
-    event::{Decoded, Event, is_exec},
+    event::{Call, Decoded, Event},
     line::{Kind, Record, Stamp, record},
+    loss::Auditing,
+    open::{Key, OPEN, Table, Why},
     parents::Parents,
 };
-use super::{Gap, Input, Line, Out, Parser, Place, Recorded};
-use crate::finding::Report;
+use super::{Input, Line, Out, Parser, Place, Recorded};
+use crate::{finding::Report, text};
 
-/// Events that may be open at the same time; when there are more, the oldest is taken for whole.
-const OPEN: usize = 256;
-/// Bytes that they may have together.
-const OPEN_BYTES: usize = 64 << 20;
-/// An event is whole when another one is so many seconds later.
-const LATEST: i64 = 5;
-/// Events that are remembered after they were given, so that a line that stands twice is no second exec.
-const CLOSED: usize = 256;
 /// Hosts that one log may name.
 const NODES: usize = 4096;
 
 /// Reads audit logs.
 #[derive(Debug, Default)]
 pub struct AuditParser {
-    /// In the order of their first records.
-    open: VecDeque<Event>,
-    open_bytes: usize,
-    closed: VecDeque<(usize, Stamp)>,
-    /// Memory of events that are done.
-    spare: Vec<Event>,
-    nodes: Vec<Box<[u8]>>,
+    events: Table,
+    /// The event that was last seen to be no exec: most of its records follow at once.
+    passed: Option<Key>,
+    /// The hosts, each by its number.
+    nodes: Vec<Node>,
+    numbers: HashMap<Box<[u8]>, usize>,
+    /// The number of the host of the last record.
+    last_node: usize,
     parents: Parents,
     decoded: Decoded,
+}
+
+/// A host.
+#[derive(Debug)]
+struct Node {
+    name: Box<[u8]>,
+    auditing: Auditing,
 }
 
 /// An audit record as the journal keeps it.
@@ -71,8 +76,11 @@ impl Parser for AuditParser {
     }
 
     fn finish(&mut self, out: &mut dyn Out) {
-        while let Some(event) = self.open.pop_front() {
-            self.close(event, out);
+        while let Some(key) = self.events.first() {
+            self.close(&key, out);
+        }
+        for node in &mut self.nodes {
+            node.auditing.finish(out);
         }
     }
 }
@@ -84,7 +92,7 @@ impl AuditParser {
         match record(line) {
             Ok(Some(record)) if record.node.is_empty() => self.record(Record { node: host, ..record }, place, out),
             Ok(Some(record)) => self.record(record, place, out),
-            Ok(None) => loss(line, place, out),
+            Ok(None) => loss::line(line, place, out),
             Err(why) => out.bad(place, &why),
         }
     }
@@ -117,88 +125,118 @@ impl AuditParser {
             stamp,
             body,
         } = record;
-        let opens = match kind {
-            Kind::Other => return,
-            Kind::Syscall => is_exec(body),
-            Kind::Execve => true,
-            _ => false,
-        };
-        if !opens && self.open.is_empty() {
+        if kind == Kind::Other {
             return;
         }
-        let Some(node) = self.node(node) else {
-            out.bad(place, &format!("the log names more than {NODES} hosts"));
+        let Some(number) = self.number(node) else {
+            out.bad(place, &format_args!("the log names more than {NODES} hosts"));
             return;
         };
-        let at = self
-            .open
-            .iter()
-            .rposition(|event| event.node == node && event.stamp == Some(stamp));
-        let Some(at) = at else {
-            if opens && !self.closed.contains(&(node, stamp)) {
-                self.make_room(stamp, out);
-                let mut event = self.spare.pop().unwrap_or_default();
-                event.begin(node, stamp, place);
-                event.add(kind, body);
-                self.open_bytes += event.len();
-                self.open.push_back(event);
+        let key = (number, stamp);
+        if self.passed == Some(key) && kind != Kind::Execve {
+            return;
+        }
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if let Kind::Daemon(kind) = kind {
+            node.auditing.note(kind, stamp, body, place, out);
+            return;
+        }
+        node.auditing.last = Some(stamp);
+        let call = (kind == Kind::Syscall).then(|| Call::of(body));
+        match (kind, call) {
+            (_, Some(Call::Other)) => self.passed = Some(key),
+            (_, Some(Call::Failed)) => {
+                // Should its other records have come first, they tell of nothing that happened.
+                self.passed = Some(key);
+                if let Some(event) = self.events.close(&key) {
+                    self.events.reuse(event);
+                } else {
+                    self.events.remember(key);
+                }
             }
-            return;
-        };
-        let Some(event) = self.open.get_mut(at) else { return };
-        if kind != Kind::End {
-            let before = event.len();
-            event.add(kind, body);
-            self.open_bytes += event.len() - before;
-        }
-        // The title comes last; auditd writes no record of the end to its log.
-        if matches!(kind, Kind::Proctitle | Kind::End)
-            && let Some(event) = self.open.remove(at)
-        {
-            self.close(event, out);
+            (Kind::End, _) => self.close(&key, out),
+            (Kind::Syscall | Kind::Execve, _) => self.add(key, &record, call, place, out),
+            _ if self.events.is_empty() => {}
+            _ => {
+                let event = self.events.change(&key, |event| event.add(kind, body));
+                // The title comes last; auditd writes no record of the end to its log. Where lines are out of order, the
+                // others are waited for.
+                let is_whole = event.is_some_and(Event::is_complete) && kind == Kind::Proctitle;
+                if is_whole {
+                    self.close(&key, out);
+                }
+            }
         }
     }
 
-    fn node(&mut self, name: &[u8]) -> Option<usize> {
-        if let Some(at) = self.nodes.iter().position(|known| **known == *name) {
-            return Some(at);
+    /// Adds a record that may be the first of an exec.
+    fn add(&mut self, key: Key, record: &Record<'_>, call: Option<Call>, place: Place, out: &mut dyn Out) {
+        let add = |event: &mut Event| {
+            if call == Some(Call::Exec) {
+                event.set_call();
+            }
+            event.add(record.kind, record.body);
+        };
+        if self.events.change(&key, add).is_none() && !self.events.is_closed(&key) {
+            let mut event = self.events.spare();
+            event.begin(key.0, key.1, place);
+            add(&mut event);
+            self.make_room(record.stamp, out);
+            self.events.open(key, event);
+        } else if record.kind == Kind::Execve {
+            self.make_room(record.stamp, out);
         }
-        (self.nodes.len() < NODES).then(|| {
-            self.nodes.push(name.into());
-            self.nodes.len() - 1
-        })
+    }
+
+    /// The number of a host.
+    fn number(&mut self, name: &[u8]) -> Option<usize> {
+        if self.nodes.get(self.last_node).is_some_and(|node| *node.name == *name) {
+            return Some(self.last_node);
+        }
+        let known = self.numbers.get(name).copied();
+        let number = match known {
+            Some(number) => number,
+            None if self.nodes.len() < NODES => {
+                self.nodes.push(Node {
+                    name: name.into(),
+                    auditing: Auditing::default(),
+                });
+                self.numbers.insert(name.into(), self.nodes.len() - 1);
+                self.nodes.len() - 1
+            }
+            None => return None,
+        };
+        self.last_node = number;
+        Some(number)
     }
 
     /// Takes for whole what waits too long, or what there is no room for.
     fn make_room(&mut self, now: Stamp, out: &mut dyn Out) {
-        while let Some(first) = self.open.front() {
-            let is_late = first
-                .stamp
-                .is_some_and(|stamp| stamp.seconds.saturating_add(LATEST) < now.seconds);
-            if !(is_late || self.open.len() >= OPEN || self.open_bytes > OPEN_BYTES) {
-                return;
+        while let Some((event, why)) = self.events.surplus(now) {
+            if why == Why::Room && event.is_exec() && !event.is_complete() {
+                out.bad(
+                    event.place,
+                    &format_args!(
+                        "more than {OPEN} events, or too many bytes of them, wait for their end: this one is taken as it is"
+                    ),
+                );
             }
-            if let Some(event) = self.open.pop_front() {
-                self.close(event, out);
-            }
+            self.give(&event, out);
+            self.events.reuse(event);
         }
     }
 
-    fn close(&mut self, event: Event, out: &mut dyn Out) {
-        self.open_bytes -= event.len();
-        if let Some(stamp) = event.stamp {
-            self.closed.push_back((event.node, stamp));
-            if self.closed.len() > CLOSED {
-                self.closed.pop_front();
-            }
-        }
-        self.give(&event, out);
-        if self.spare.len() < OPEN {
-            self.spare.push(event);
+    fn close(&mut self, key: &Key, out: &mut dyn Out) {
+        if let Some(event) = self.events.close(key) {
+            self.give(&event, out);
+            self.events.reuse(event);
         }
     }
 
     fn give(&mut self, event: &Event, out: &mut dyn Out) {
+        if !event.is_exec() {
+            return;
+        }
         if event.is_cut {
             out.bad(
                 event.place,
@@ -212,13 +250,14 @@ impl AuditParser {
         };
         let parents = &self.parents;
         let complete = |report: &mut Report| {
-            let name = |name: Option<&[u8]>| Some(String::from_utf8_lossy(name?).into_owned());
+            let name = |name: Option<&[u8]>| Some(text::lossless(name?).0.into_owned());
             report.login_account = name(syscall.names.auid);
             report.account = name(syscall.names.uid);
             report.effective_account = name(syscall.names.euid);
             report.ancestry = parents.above(event.node, &exec);
+            report.previous = parents.previous(event.node, &exec);
         };
-        let node = self.nodes.get(event.node).map(|node| &**node);
+        let node = self.nodes.get(event.node).map(|node| &*node.name);
         out.exec(&Recorded {
             device: node.filter(|node| !node.is_empty()),
             details: &complete,
@@ -226,34 +265,6 @@ impl AuditParser {
         });
         self.parents.note(event.node, &exec);
     }
-}
-
-/// The kernel and auditd say when they had to drop records.
-fn loss(line: &[u8], place: Place, out: &mut dyn Out) {
-    // `audit: audit_backlog=321 > audit_backlog_limit=320`, `audit: audit_lost=5 ...`, `audit: backlog limit exceeded`,
-    // `audit: rate limit exceeded` (`audit_log_lost()` in `kernel/audit.c`); auditd: `queue is full - dropping event`.
-    let has = |needle: &[u8]| memchr::memmem::find(line, needle).is_some();
-    if !has(b"audit") {
-        return;
-    }
-    let what = if has(b"audit_lost=") {
-        "the kernel dropped audit records"
-    } else if has(b"audit: backlog limit exceeded") || has(b"audit: rate limit exceeded") {
-        "the kernel had no room for audit records"
-    } else if has(b"dropping event") && has(b"full") {
-        "auditd dropped events"
-    } else {
-        return;
-    };
-    out.gap(
-        place,
-        &Gap {
-            count: None,
-            from: None,
-            until: None,
-            what: what.to_owned(),
-        },
-    );
 }
 
 /// Whether a text begins as an audit log does.

@@ -2,9 +2,13 @@
 //!
 //! An audit log tells of execs, not of forks and ends. The last exec of a process id is that of the process itself, or of one
 //! that had its number before and that a fork without an exec has taken over; so it counts only for a child of the same
-//! login session and login user. Bounded: the older half is forgotten, but for what had children since.
+//! login session and login user. A parent that no exec in the log tells of is named by its process id alone. Bounded: the older
+//! half is forgotten, but for what had children since.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     event::{Exec, FilePath, base_name},
@@ -20,11 +24,15 @@ const ENTRY: usize = 96;
 /// Processes above that are told.
 const MOST: usize = 16;
 
+/// No process id is used again so soon: the kernel would have to go through all others first, 32768 at least.
+const SAME_PROCESS: Duration = Duration::from_secs(1);
+
 /// Who: the host and the process id.
 type Key = (usize, u32);
 
 #[derive(Debug)]
 struct Entry {
+    time: SystemTime,
     parent: Option<u32>,
     login: (Option<u32>, Option<u32>),
     /// The path of the executable, then argv.
@@ -63,6 +71,7 @@ impl Parents {
         self.insert(
             (node, pid),
             Entry {
+                time: exec.time,
                 parent: exec.parent_pid,
                 login: (exec.login_uid, exec.session_id),
                 bytes: bytes.into(),
@@ -81,9 +90,7 @@ impl Parents {
         while let Some(pid) = next
             && above.len() < MOST
         {
-            let key = (node, pid);
-            let entry = self.new.get(&key).or_else(|| self.old.get(&key));
-            let entry = entry.filter(|entry| entry.login == login);
+            let entry = self.get((node, pid)).filter(|entry| entry.login == login);
             above.push(Process {
                 pid: Some(pid),
                 image: entry.map(Entry::image).unwrap_or_default(),
@@ -94,6 +101,26 @@ impl Parents {
                 .filter(|parent| exec.pid != Some(*parent) && above.iter().all(|known| known.pid != Some(*parent)));
         }
         above
+    }
+
+    /// What the same process ran before. The log does not say where a process ends and another one gets its number; that
+    /// it is the same is known when parent and login are, and the earlier exec was a moment ago, or one whose arguments end
+    /// with those of this (`sudo`, which asks for a password first, hands them on).
+    pub(super) fn previous(&self, node: usize, exec: &Exec<'_>) -> Option<Image> {
+        let entry = self.get((node, exec.pid?))?;
+        let is_same = entry.parent == Some(exec.parent_pid?) && entry.login == (exec.login_uid, exec.session_id);
+        let passed = exec.time.duration_since(entry.time).ok()?;
+        let handed_on = || {
+            let before = entry.argv().strip_suffix(exec.argv.bytes());
+            let is_whole =
+                !exec.argv.is_cut() && !exec.argv.bytes().is_empty() && entry.argv().len() as u64 == entry.total;
+            is_whole && before.is_some_and(|before| before.ends_with(b"\0"))
+        };
+        (is_same && (passed <= SAME_PROCESS || handed_on())).then(|| entry.image())
+    }
+
+    fn get(&self, key: Key) -> Option<&Entry> {
+        self.new.get(&key).or_else(|| self.old.get(&key))
     }
 
     fn keep(&mut self, key: Key) {
@@ -118,6 +145,10 @@ impl Parents {
 }
 
 impl Entry {
+    fn argv(&self) -> &[u8] {
+        self.bytes.get(self.path + self.name..).unwrap_or_default()
+    }
+
     fn image(&self) -> Image {
         let (path, rest) = self.bytes.split_at_checked(self.path).unwrap_or_default();
         let (name, argv) = rest.split_at_checked(self.name).unwrap_or_default();
