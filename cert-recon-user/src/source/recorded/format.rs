@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 use super::{
     Parser,
     audit::{self, AuditParser},
+    defender::{self, Defender},
     history,
     journald::{self, Journal},
+    logscale::{self, LogScale},
     own::{self, OwnLines},
     sudo::{self, SudoLog},
     syslog::{self, Syslog},
@@ -86,6 +88,8 @@ impl Format {
         let (zone, now) = (TimeZone::system, SystemTime::now);
         match self {
             Self::Auditd => Some(Box::<AuditParser>::default()),
+            Self::Defender => Some(Box::<Defender>::default()),
+            Self::LogScale => Some(Box::<LogScale>::default()),
             Self::CertRecon => Some(Box::<OwnLines>::default()),
             Self::Journald => Some(Box::<Journal>::default()),
             Self::Syslog => Some(Box::new(Syslog::new(zone(), now()))),
@@ -116,6 +120,12 @@ pub fn detect(sample: &[u8]) -> Option<Format> {
     }
     if own::looks_like(sample) {
         return Some(Format::CertRecon);
+    }
+    if logscale::looks_like(sample) {
+        return Some(Format::LogScale);
+    }
+    if defender::looks_like(sample) {
+        return Some(Format::Defender);
     }
     text(sample)
 }

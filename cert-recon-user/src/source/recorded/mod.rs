@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod collect;
+pub mod defender;
 pub mod files;
 pub mod format;
 pub mod history;
@@ -14,6 +15,8 @@ pub mod journald;
 #[cfg(test)]
 pub(crate) mod judging;
 pub mod local;
+pub mod logscale;
+mod objects;
 pub mod own;
 pub mod proc;
 pub mod segments;

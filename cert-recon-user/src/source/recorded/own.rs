@@ -432,6 +432,8 @@ pub fn looks_like(sample: &[u8]) -> bool {
             || keys.tenant_id.is_some()
             || keys.parent_hash.is_some()
             || keys.initiating_process_file_name.is_some() && !is_ours;
+        // Nobody else keeps the arguments apart.
+        let is_of_others = is_of_others && keys.process_arguments.is_none();
         let is_monitor = keys
             .action_type
             .as_ref()

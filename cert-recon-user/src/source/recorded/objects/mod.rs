@@ -1,0 +1,101 @@
+//! Tables that others export: objects of JSON, or rows of CSV, one record each.
+//!
+//! Owns the framing (lines, arrays, wrappers of web services, quoted cells, UTF-16) and cells; what a column means is the
+//! matter of whoever asks for it by its [`Slot`].
+
+mod json;
+mod row;
+mod scan;
+mod table;
+mod time;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use self::{
+    json::{Json, Piece},
+    row::repaired,
+    window::Window,
+};
+pub(super) use self::{
+    row::{Row, Slot},
+    time::when,
+};
+use super::{Input, Out, Place};
+
+/// Takes a row, and where it begins.
+pub(super) type Each<'e> = &'e mut dyn FnMut(&Row<'_>, Place, &mut dyn Out);
+
+/// Reads a table of either form to its end.
+///
+/// # Errors
+///
+/// Reading failed.
+pub(super) fn read(input: &mut Input, slot: Slot, each: Each<'_>, out: &mut dyn Out) -> io::Result<()> {
+    let mut window = Window::new(input)?;
+    let first = loop {
+        let first = window.rest().iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+        if first.is_some() || !window.more() {
+            break first;
+        }
+    };
+    match first {
+        Some(b'{' | b'[') => objects(Json::new(window), slot, each, out),
+        Some(_) => table::read(window, slot, each, out),
+        None => window.finish(),
+    }
+}
+
+fn objects(mut json: Json<'_>, slot: Slot, each: Each<'_>, out: &mut dyn Out) -> io::Result<()> {
+    while let Some((place, piece)) = json.next() {
+        match piece {
+            Piece::Object(text) => match Row::of_object(&repaired(text), slot) {
+                Ok(row) => each(&row, place, out),
+                Err(error) => out.bad(place, &format_args!("no valid object of JSON: {error}")),
+            },
+            Piece::Row(text, columns) => match Row::of_array(&repaired(text), columns, slot) {
+                Ok(row) => each(&row, place, out),
+                Err(error) => out.bad(place, &format_args!("no valid row: {error}")),
+            },
+            Piece::Bad(why) => out.bad(place, &why),
+        }
+    }
+    json.finish()
+}
+
+/// Whether the names of columns, or of the members of objects, at the beginning of a text have all of these. Case does not
+/// matter.
+pub(super) fn has_columns(sample: &[u8], names: &[&str]) -> bool {
+    let text = decoded(sample);
+    let text = text.trim_start();
+    if text.starts_with(['{', '[']) {
+        let text = text.to_ascii_lowercase();
+        return names
+            .iter()
+            .all(|name| text.contains(&format!("\"{}\"", name.to_ascii_lowercase())));
+    }
+    let header = text.lines().next().unwrap_or_default();
+    let columns: Vec<&str> = header
+        .split([',', ';', '\t'])
+        .map(|name| name.trim().trim_matches('"'))
+        .collect();
+    names
+        .iter()
+        .all(|name| columns.iter().any(|column| column.eq_ignore_ascii_case(name)))
+}
+
+/// A sample as text, whatever its encoding is.
+fn decoded(sample: &[u8]) -> String {
+    let units = |from: fn([u8; 2]) -> u16| -> Vec<u16> {
+        let pairs = sample.get(2..).unwrap_or_default().chunks_exact(2);
+        pairs.map(|pair| from([pair[0], pair[1]])).collect()
+    };
+    match sample {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)),
+        _ => String::from_utf8_lossy(sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample)).into_owned(),
+    }
+}
