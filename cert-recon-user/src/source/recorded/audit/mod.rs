@@ -181,10 +181,10 @@ impl AuditParser {
             let mut event = self.events.spare();
             event.begin(key.0, key.1, place);
             add(&mut event);
-            self.make_room(record.stamp, out);
+            self.make_room(key, out);
             self.events.open(key, event);
         } else if record.kind == Kind::Execve {
-            self.make_room(record.stamp, out);
+            self.make_room(key, out);
         }
     }
 
@@ -211,7 +211,7 @@ impl AuditParser {
     }
 
     /// Takes for whole what waits too long, or what there is no room for.
-    fn make_room(&mut self, now: Stamp, out: &mut dyn Out) {
+    fn make_room(&mut self, now: Key, out: &mut dyn Out) {
         while let Some((event, why)) = self.events.surplus(now) {
             if why == Why::Room && event.is_exec() && !event.is_complete() {
                 out.bad(
