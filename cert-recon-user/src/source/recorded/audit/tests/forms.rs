@@ -253,3 +253,17 @@ fn hosts_whose_clocks_differ_do_not_end_each_others_events_and_a_clock_may_be_se
     }
     assert_eq!((found.reports.len(), parser.events.len()), (1, 1));
 }
+
+#[test]
+fn a_record_that_does_not_say_to_which_event_it_belongs_is_told() {
+    for line in [
+        "Nov 25 17:00:00 h audit[12]: EXECVE argc=1 a0=\"ls\"",
+        "Nov 25 17:00:00 h audit: EXECVE argc=1 a0=\"ls\"",
+        "Nov 25 17:00:00 h audit: <audit-1309> argc=1 a0=\"ls\"",
+    ] {
+        let found = parsed(line.as_bytes());
+        assert!(found.reports.is_empty());
+        assert_eq!(found.bad.len(), 1, "{line}");
+    }
+    assert_eq!(parsed(b"Nov 25 17:00:00 h audit[12]: CWD cwd=\"/\"").bad, []);
+}
