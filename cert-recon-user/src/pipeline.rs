@@ -15,6 +15,9 @@ pub struct Selection {
     pub min_confidence: Confidence,
     /// Every exec, not only findings.
     pub all_execs: bool,
+    /// Every exec is recorded beside what is reported: there is a report of each, and what is not asked for ends at the
+    /// [gate](crate::suppress::Gate).
+    pub recorded: bool,
 }
 
 /// `delivered = findings + suppressed + folded + clean`. The pipeline counts a report of the confidence asked for as a finding;
@@ -83,7 +86,8 @@ impl Pipeline {
             None => &mut self.sums.clean,
         } += 1;
         let suspicions = self.suspicions(exec, verdict.as_ref());
-        if !(asked_for || self.selection.all_execs) && suspicions.is_empty() {
+        let wanted = asked_for || self.selection.all_execs || self.selection.recorded;
+        if !wanted && suspicions.is_empty() {
             return None;
         }
         self.sums.reports += 1;
@@ -186,6 +190,7 @@ mod tests {
             Selection {
                 min_confidence,
                 all_execs,
+                recorded: false,
             },
         )
     }
@@ -255,6 +260,7 @@ mod tests {
         let selection = Selection {
             min_confidence,
             all_execs: false,
+            recorded: false,
         };
         Pipeline::new(Engine::new(&packs).unwrap(), selection).with_programs(programs)
     }

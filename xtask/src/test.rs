@@ -52,6 +52,21 @@ const NEEDS: &[Need] = &[
         reason: "fetches pySigma, by which the exported Sigma rules are read",
     },
     Need {
+        command: "chromium",
+        package: "chromium",
+        reason: "shows and prints the page of a hunt, and must not run anything that records bring into it",
+    },
+    Need {
+        command: "pdftotext",
+        package: "poppler-utils",
+        reason: "reads what Chromium prints",
+    },
+    Need {
+        command: "auditd",
+        package: "auditd",
+        reason: "writes audit logs, whose execs must be found as they are live",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

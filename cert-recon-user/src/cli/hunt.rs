@@ -36,6 +36,7 @@ use crate::{
         Format as Source, files,
         input::Progress,
         local::{self, Where},
+        segments,
     },
     suppress::{Gate, Wanted},
     text::for_terminal,
@@ -163,6 +164,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         device: host::name(),
         accounts: Accounts::default(),
         made: 0,
+        range,
         failed: None,
         bar: ProgressBar::hidden(),
         samples: Vec::new(),
@@ -224,6 +226,8 @@ struct Work {
     accounts: Accounts,
     /// Findings to be written.
     made: u64,
+    /// The time asked for.
+    range: Range,
     /// Findings could not be kept.
     failed: Option<io::Error>,
     bar: ProgressBar,
@@ -273,7 +277,19 @@ impl Work {
 
     /// The sets of files below these paths.
     fn files(&mut self, paths: &[PathBuf], jobs: &mut Vec<Job>) {
-        let (sets, unlisted) = files::list(paths);
+        let (mut sets, unlisted) = files::list(paths);
+        let Range { since, until } = self.range;
+        let mut outside = 0;
+        for set in &mut sets {
+            let before = set.files.len();
+            set.files
+                .retain(|file| file.named || segments::may_be_within(&file.path, since, until));
+            outside += before - set.files.len();
+        }
+        if outside > 0 {
+            log::info!("{outside} files of a record lie outside of the time asked for, and are not read");
+        }
+        sets.retain(|set| !set.files.is_empty());
         jobs.extend(sets.into_iter().map(Job::Files));
         for unlisted in unlisted {
             self.unlisted(&unlisted.path, &unlisted.error);

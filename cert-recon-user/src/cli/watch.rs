@@ -25,6 +25,12 @@ pub(super) struct Args {
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Record every exec in this folder, compressed, for `hunt DIR` (mode 0700; what others could write to is refused).
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Bytes that the folder may hold; the oldest files go first. [default: 2GiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::record_budget)]
+    record_budget: Option<u64>,
     /// Report findings of at least this confidence. [default: low]
     #[arg(long, value_name = "low|medium|high", value_parser = parse_confidence)]
     min_confidence: Option<Confidence>,
@@ -66,6 +72,7 @@ pub(super) struct Args {
     btf: PathBuf,
 }
 
+const RECORD_BUDGET: u64 = 2 << 30;
 const RING_SIZE: u32 = 16 << 20;
 const HASH_LIMIT: u64 = 256 << 20;
 const HASH_RATE: u64 = 200 << 20;
@@ -142,6 +149,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 Format::Json => Form::Json,
             },
             output: args.output.or(fixed.output),
+            record: args.record.or(fixed.record).map(|folder| {
+                let budget = args.record_budget.or(fixed.record_budget);
+                (folder, budget.unwrap_or(RECORD_BUDGET))
+            }),
             device,
             hashing: HashLimits {
                 max_file: args.hash_limit.or(fixed.hash_limit).unwrap_or(HASH_LIMIT),

@@ -12,6 +12,8 @@
 //!
 //! [watch]
 //! output = "/var/log/cert-recon.ndjson"
+//! record = "/var/lib/cert-recon/record"
+//! record_budget = "2GiB"
 //! ring_size = "16MiB"
 //! hash_limit = "256MiB"
 //! hash_rate = "200MiB"
@@ -45,7 +47,7 @@ pub use self::{
     file::{FileError, MOST_FILE_BYTES, read, read_folder},
     problem::{ConfigError, ConfigProblem},
     suppressions::MOST_SUPPRESSIONS,
-    values::{fold_interval, interval, ring_size, size},
+    values::{fold_interval, interval, record_budget, ring_size, size},
 };
 use crate::{
     document,
@@ -65,6 +67,8 @@ type Value<'t> = document::Value<'t, ConfigProblem>;
 const KEYS: &[&str] = &["min_confidence", "rules", "rules_dir", "watch", "suppress"];
 const WATCH_KEYS: &[&str] = &[
     "output",
+    "record",
+    "record_budget",
     "ring_size",
     "hash_limit",
     "hash_rate",
@@ -93,6 +97,10 @@ pub struct Config {
 pub struct Watch {
     /// A file that gets every record as JSON.
     pub output: Option<PathBuf>,
+    /// A folder that gets every exec, compressed.
+    pub record: Option<PathBuf>,
+    /// Bytes that it may hold.
+    pub record_budget: Option<u64>,
     /// Size of the ring buffer, bytes.
     pub ring_size: Option<u32>,
     /// Largest executable that is hashed, bytes.
@@ -157,6 +165,8 @@ pub enum LoadError {
 fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
     Ok(Watch {
         output: read_path(table, "output")?,
+        record: read_path(table, "record")?,
+        record_budget: read_value(table, "record_budget", record_budget)?,
         ring_size: read_value(table, "ring_size", ring_size)?,
         hash_limit: read_value(table, "hash_limit", size)?,
         hash_rate: read_value(table, "hash_rate", size)?,
@@ -214,7 +224,7 @@ mod tests {
         assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
         let config = Config::parse(
             "c",
-            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nring_size = '1MiB'\n\
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
              hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
         )
         .unwrap();
@@ -223,6 +233,8 @@ mod tests {
         assert_eq!(config.rules_dir, Some(PathBuf::from("/r")));
         let watch = Watch {
             output: Some(PathBuf::from("/o")),
+            record: Some(PathBuf::from("/d")),
+            record_budget: Some(16 << 20),
             ring_size: Some(1 << 20),
             hash_limit: Some(2 << 20),
             hash_rate: Some(3 << 20),

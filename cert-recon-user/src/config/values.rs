@@ -14,6 +14,18 @@ pub fn size(text: &str) -> Result<u64, String> {
         .map_err(|error| format!("{error}; write it as 16MiB"))
 }
 
+/// The bytes that a folder of recorded execs may hold.
+///
+/// # Errors
+/// When it is no number of bytes, or less than a few files need.
+pub fn record_budget(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < 16 << 20 {
+        return Err("a record needs 16MiB at least".to_owned());
+    }
+    Ok(bytes)
+}
+
 /// The size of a ring buffer.
 ///
 /// # Errors

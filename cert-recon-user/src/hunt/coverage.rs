@@ -129,9 +129,6 @@ impl Coverage {
         if let Some(why) = &self.ended_early {
             let _ = writeln!(text, "PARTIAL: {}", for_terminal(why.as_bytes()));
         }
-        if self.others > 0 {
-            let _ = writeln!(text, "left alone {} like no known record", counted(self.others, "file"));
-        }
         for input in &self.inputs {
             let name = for_terminal(&input.name);
             for error in &input.errors {

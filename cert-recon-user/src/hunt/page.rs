@@ -132,14 +132,18 @@ fn figures(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>", value = Text(value))
     };
     writeln!(out, "<dl class=\"figures\">")?;
-    figure(out, "Findings", &total.count.to_string())?;
+    figure(out, "Findings", &html::number(total.count))?;
     for confidence in Confidence::ALL.into_iter().rev() {
         let name = format!("of {confidence} confidence");
-        figure(out, &name, &summary.of(confidence).to_string())?;
+        figure(out, &name, &html::number(summary.of(confidence)))?;
     }
     for (name, by) in [("Accounts", By::Account), ("Hosts", By::Host), ("Targets", By::Target)] {
         let (count, is_more) = summary.names(by);
-        figure(out, name, &format!("{count}{}", if is_more { "+" } else { "" }))?;
+        figure(
+            out,
+            name,
+            &format!("{}{}", html::number(count as u64), if is_more { "+" } else { "" }),
+        )?;
     }
     writeln!(out, "</dl>")?;
     if let (Some(first), Some(last)) = (total.first, total.last) {
@@ -199,7 +203,7 @@ fn warnings(out: &mut impl Write, head: &Head<'_>, summary: &Summary) -> io::Res
     }
     writeln!(
         out,
-        "</ul>\n<p class=\"quiet\"><a href=\"#read\">What was read, and what was not</a></p>"
+        "</ul>\n<p class=\"quiet jump\"><a href=\"#read\">What was read, and what was not</a></p>"
     )
 }
 
@@ -236,8 +240,9 @@ fn list<W: Write>(
     if left_out > 0 {
         writeln!(
             out,
-            "<p class=\"more\"><b>{left_out} more</b> are counted above but not shown here, which would make the page too \
-             large to read. Hunt with <code>--format json</code> to have all of them.</p>"
+            "<p class=\"more\"><b>{} more</b> are counted above but not shown here, which would make the page too \
+             large to read. Hunt with <code>--format json</code> to have all of them.</p>",
+            html::number(left_out)
         )?;
     }
     writeln!(out, "</section>")

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Counts, Event, InputRead, Job, Request, judge::Judge};
-use crate::source::recorded::{Format, Input, Parser, files::Set, format, input::Progress};
+use crate::source::recorded::{Format, Gap, Input, Out as _, Parser, files::Set, format, input::Progress, segments};
 
 /// Reads what a job names.
 pub(super) fn job(request: &Request, progress: &Arc<Progress>, number: usize, job: &Job, send: &SyncSender<Event>) {
@@ -168,6 +168,16 @@ impl Reader<'_> {
         input.set_file(number);
         if let Err(error) = parser.read(&mut input, &mut self.judge) {
             let line = input.place().line;
+            if error.kind() == io::ErrorKind::UnexpectedEof
+                && input.path().is_some_and(|path| segments::started(path).is_some())
+            {
+                // It is the last frame that is cut, whatever ended the monitor: what was before is whole.
+                self.judge.gap(input.place(), &torn());
+                read.counts.lines = line;
+                read.counts.bytes = input.size().unwrap_or(0);
+                self.waiting.push((number, read));
+                return;
+            }
             read.error = Some(if line == 0 {
                 error.to_string()
             } else {
@@ -197,5 +207,15 @@ impl Reader<'_> {
     fn tell(&mut self, read: InputRead) {
         self.judge.tell_bad();
         self.judge.tell(Event::Read(read));
+    }
+}
+
+/// What a record lacks whose monitor was killed.
+fn torn() -> Gap {
+    Gap {
+        count: None,
+        from: None,
+        until: None,
+        what: "the monitor was killed: the last second before that may be missing".to_owned(),
     }
 }

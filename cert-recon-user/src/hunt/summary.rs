@@ -217,11 +217,14 @@ impl Summary {
         )
     }
 
-    /// How many names a table has, and whether there are more that it has no rows for.
+    /// How many names a table has, and whether there are more that it has no rows for. What is not known is no name.
     #[must_use]
     pub fn names(&self, by: By) -> (usize, bool) {
-        let table = self.tables.get(by as usize);
-        table.map_or((0, false), |table| (table.rows.len(), table.others.count > 0))
+        let Some(table) = self.tables.get(by as usize) else {
+            return (0, false);
+        };
+        let unknown = usize::from(table.rows.contains_key(NOT_KNOWN));
+        (table.rows.len() - unknown, table.others.count > 0)
     }
 
     /// The findings over time.
@@ -242,7 +245,7 @@ fn account(report: &Report) -> String {
     let name = |name: &Option<String>, uid: Option<u32>| {
         known(name.as_deref())
             .map(str::to_owned)
-            .or_else(|| uid.map(|uid| uid.to_string()))
+            .or_else(|| uid.map(|uid| format!("uid {uid}")))
     };
     let account = name(&report.account, report.uid);
     let effective = name(&report.effective_account, report.effective_uid).filter(|_| {
@@ -299,7 +302,7 @@ pub(super) mod tests {
         report
     }
 
-    fn names<'a>(summary: &'a Summary, by: By) -> Vec<(&'a str, u64)> {
+    fn names(summary: &Summary, by: By) -> Vec<(&str, u64)> {
         let rows = summary.rows(by).rows;
         rows.iter().map(|row| (row.name, row.tally.count)).collect()
     }
@@ -322,6 +325,11 @@ pub(super) mod tests {
         assert_eq!((tally.first, tally.last), (at(10), at(30)));
         assert_eq!(summary.total().count, 3);
         assert_eq!(Confidence::ALL.map(|c| summary.of(c)).iter().sum::<u64>(), 3);
+        assert_eq!(names(&summary, By::Account), [(NOT_KNOWN, 3)]);
+        assert_eq!(
+            (summary.names(By::Account), summary.names(By::Host)),
+            ((0, false), (1, false))
+        );
     }
 
     #[test]
@@ -349,7 +357,7 @@ pub(super) mod tests {
         assert_eq!(name(Some("alice"), Some("root"), Some(0), None), "alice as root");
         assert_eq!(name(Some("alice"), Some("alice"), Some(7), Some(("alice", 7))), "alice");
         assert_eq!(name(None, Some("bob"), Some(7), Some(("root", 0))), "bob as root");
-        assert_eq!(name(None, None, Some(7), None), "7");
+        assert_eq!(name(None, None, Some(7), None), "uid 7");
         assert_eq!(name(None, None, None, None), NOT_KNOWN);
     }
 

@@ -669,6 +669,14 @@ fn written(row: &impl Serialize, arguments: usize) -> Vec<u8> {
     line
 }
 
+/// The time that a line of this form begins with; none of one that begins otherwise.
+#[must_use]
+pub fn time_of(line: &[u8]) -> Option<SystemTime> {
+    let (time, rest) = line.strip_prefix(b"{\"Timestamp\":\"")?.split_at_checked(27)?;
+    rest.starts_with(b"\"").then_some(())?;
+    humantime::parse_rfc3339(std::str::from_utf8(time).ok()?).ok()
+}
+
 /// RFC 3339, UTC, microseconds.
 pub(crate) fn timestamp(time: SystemTime) -> String {
     // The formatter covers the years 1970 to 9999.

@@ -16,6 +16,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
+use super::segments::Segments;
 use crate::record::OutputState;
 
 /// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
@@ -34,6 +35,8 @@ pub enum Target {
     Stdout,
     /// A file that lines are appended to.
     File(PathBuf),
+    /// Compressed files in a folder, and the bytes that they may have together.
+    Segments(PathBuf, u64),
 }
 
 /// A target that was opened, for an output that is not running yet: a file is opened with all the rights that the process
@@ -61,6 +64,10 @@ impl Opened {
         let (name, writer) = match &target {
             Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
             Target::File(path) => (path.display().to_string(), Writer::File(open_file(path)?)),
+            Target::Segments(folder, budget) => (
+                folder.display().to_string(),
+                Writer::Segments(Box::new(Segments::open(folder, *budget)?)),
+            ),
         };
         Ok(Self { target, name, writer })
     }
@@ -80,6 +87,9 @@ pub enum OpenError {
     /// It is a symbolic link.
     #[error("{0} is a symbolic link, which could lead anywhere: name the file itself")]
     Link(String),
+    /// It is no folder.
+    #[error("{0} is not a folder")]
+    NotFolder(String),
     /// It is a device, a pipe or a folder.
     #[error("{0} is not a regular file")]
     NotRegular(String),
@@ -175,6 +185,7 @@ impl Output {
             target,
             writer,
             failing: false,
+            tried: None,
         };
         thread::Builder::new()
             .name("output".to_owned())
@@ -263,6 +274,7 @@ impl Output {
 enum Writer {
     Stdout(io::Stdout),
     File(File),
+    Segments(Box<Segments>),
 }
 
 impl Writer {
@@ -271,6 +283,7 @@ impl Writer {
             // Past the standard library's line buffer, whose retries could write a part of a line twice.
             Self::Stdout(out) => Ok(rustix::io::write(out.lock(), bytes)?),
             Self::File(file) => file.write(bytes),
+            Self::Segments(segments) => segments.add(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -280,6 +293,34 @@ impl Writer {
             _ if part.is_empty() => true,
             Self::Stdout(_) => false,
             Self::File(file) => cut_end(file, part).is_ok(),
+            // It takes lines whole.
+            Self::Segments(_) => true,
+        }
+    }
+}
+
+impl Writer {
+    /// When what was taken is to be put on disk; none when it is there.
+    fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Stdout(_) | Self::File(_) => None,
+            Self::Segments(segments) => segments.due(),
+        }
+    }
+
+    /// Puts what was taken on disk.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(_) | Self::File(_) => Ok(()),
+            Self::Segments(segments) => segments.flush(),
+        }
+    }
+
+    /// Lines that were taken and are not on disk.
+    fn waiting(&self) -> u64 {
+        match self {
+            Self::Stdout(_) | Self::File(_) => 0,
+            Self::Segments(segments) => segments.waiting(),
         }
     }
 }
@@ -297,6 +338,8 @@ struct Work {
     target: Target,
     writer: Writer,
     failing: bool,
+    /// When the last try failed to put on disk what was due.
+    tried: Option<Instant>,
 }
 
 impl Work {
@@ -324,15 +367,62 @@ impl Work {
                 }
             }
         }
-        self.shared.lock().finished = true;
+        let last = self.writer.flush();
+        let mut queue = self.shared.lock();
+        if let Err(error) = last {
+            log::error!("writing to {}: {error}; its last lines are lost", self.name);
+            let lost = self.writer.waiting();
+            queue.written.lines -= lost;
+            queue.written.dropped += lost;
+        }
+        queue.finished = true;
+        drop(queue);
         self.shared.changed.notify_all();
+    }
+
+    /// Puts on disk what is due; until when the next line may be waited for.
+    fn sync(&mut self) -> Option<Instant> {
+        let due = self.writer.due()?;
+        let due = self.tried.map_or(due, |tried| due.max(tried + RETRY));
+        if due > Instant::now() {
+            return Some(due);
+        }
+        match self.writer.flush() {
+            Ok(()) => {
+                self.tried = None;
+                self.works();
+            }
+            Err(error) => {
+                self.tried = Some(Instant::now());
+                self.fails(&error);
+            }
+        }
+        self.writer
+            .due()
+            .map(|due| self.tried.map_or(due, |tried| due.max(tried + RETRY)))
+    }
+
+    fn fails(&mut self, error: &io::Error) {
+        if !self.failing {
+            self.failing = true;
+            self.shared.lock().failing = true;
+            log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
+        }
+    }
+
+    fn works(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            self.shared.lock().failing = false;
+            log::warn!("writing to {} works again", self.name);
+        }
     }
 
     /// The next line, when there is one; `None` at the end.
     fn next_line(&mut self) -> Option<Vec<u8>> {
         let shared = Arc::clone(&self.shared);
-        let mut queue = shared.lock();
         loop {
+            let due = self.sync();
+            let mut queue = shared.lock();
             if std::mem::take(&mut queue.reopen) {
                 drop(queue);
                 let _ = self.reopen();
@@ -350,7 +440,14 @@ impl Work {
             if queue.closed || queue.abandoned {
                 return None;
             }
-            queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            match due {
+                None => drop(shared.changed.wait(queue)),
+                Some(due) => drop(
+                    shared
+                        .changed
+                        .wait_timeout(queue, due.saturating_duration_since(Instant::now())),
+                ),
+            }
         }
     }
 
@@ -382,11 +479,7 @@ impl Work {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
                 Err(error) => {
-                    if !self.failing {
-                        self.failing = true;
-                        self.shared.lock().failing = true;
-                        log::error!("writing to {}: {error}; lines wait and are tried again", self.name);
-                    }
+                    self.fails(&error);
                     match self.pause() {
                         Next::Again => {}
                         Next::Reopen => {
@@ -401,9 +494,8 @@ impl Work {
                 }
             }
         }
-        if std::mem::take(&mut self.failing) {
-            self.shared.lock().failing = false;
-            log::warn!("writing to {} works again", self.name);
+        if self.tried.is_none() {
+            self.works();
         }
         Ok(())
     }

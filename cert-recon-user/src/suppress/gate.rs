@@ -74,9 +74,10 @@ impl Gate {
             *place(&report, &mut self.counted) += 1;
             report.decide();
             *place(&report, &mut self.belong) += 1;
-            if !(report.tuning.asked_for || self.wanted.all_execs) {
-                return None;
-            }
+        }
+        // Made for a hash to decide about, or for the record alone.
+        if !(report.tuning.asked_for || self.wanted.all_execs) {
+            return None;
         }
         let finding = report.verdict.is_some() && report.tuning.asked_for;
         if self.is_full() {

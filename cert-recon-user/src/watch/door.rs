@@ -85,6 +85,7 @@ impl Taker for Door {
     fn record(&mut self, record: Record) {
         match record {
             Record::Exec(report) => {
+                self.outputs.keep(&report);
                 let written = self.gate.lock().take(*report);
                 self.write_all(written.into_iter().collect());
             }

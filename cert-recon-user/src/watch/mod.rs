@@ -82,6 +82,8 @@ pub struct Config {
     pub form: Form,
     /// A file that gets every record as JSON.
     pub output: Option<PathBuf>,
+    /// A folder that gets every exec and every other record, compressed, and the bytes that it may hold.
+    pub record: Option<(PathBuf, u64)>,
     /// The host's name, as reported.
     pub device: String,
     /// Limits of hashing.
@@ -203,9 +205,23 @@ struct Outputs {
     colour: bool,
     stdout: Output,
     file: Option<Output>,
+    record: Option<Output>,
 }
 
 impl Outputs {
+    /// Records an exec, whatever becomes of its report.
+    fn keep(&self, report: &Report) {
+        let Some(record) = &self.record else { return };
+        let line = if report.suspicions.is_empty() {
+            json::report(report, &self.device)
+        } else {
+            let mut decided = report.clone();
+            decided.decide();
+            json::report(&decided, &self.device)
+        };
+        record.send(line, Weight::Exec);
+    }
+
     fn write(&self, record: &Record) {
         // The terminal gets the closing sums as the program's last words.
         let closing = matches!(record, Record::Health(health) if health.occasion == Occasion::Exit);
@@ -214,7 +230,13 @@ impl Outputs {
             _ => Weight::Own,
         };
         let to_stdout = self.form == Form::Json || !closing;
-        let json = (self.form == Form::Json || self.file.is_some()).then(|| json::line(record, &self.device));
+        // Execs have been recorded before the gate.
+        let recorded = self.record.as_ref().filter(|_| weight == Weight::Own);
+        let wants_json = self.form == Form::Json || self.file.is_some() || recorded.is_some();
+        let json = wants_json.then(|| json::line(record, &self.device));
+        if let (Some(recorded), Some(json)) = (recorded, &json) {
+            recorded.send(json.clone(), weight);
+        }
         if let (Some(file), Some(json)) = (&self.file, &json) {
             file.send(json.clone(), weight);
         }
@@ -226,7 +248,7 @@ impl Outputs {
     }
 
     fn each(&self) -> impl Iterator<Item = &Output> {
-        std::iter::once(&self.stdout).chain(&self.file)
+        std::iter::once(&self.stdout).chain(&self.file).chain(&self.record)
     }
 }
 
@@ -236,6 +258,7 @@ impl Outlet {
         config: OutputConfig,
         stdout: Opened,
         file: Option<Opened>,
+        record: Option<Opened>,
         gate: SharedGate,
         broken: Arc<Notify>,
         full: Arc<Notify>,
@@ -246,6 +269,7 @@ impl Outlet {
             colour: config.form == Form::Text && colour(),
             stdout: Output::start(stdout, move || broken.notify_one())?,
             file: file.map(|file| Output::start(file, || {})).transpose()?,
+            record: record.map(|record| Output::start(record, || {})).transpose()?,
         });
         let door = Door {
             gate: gate.clone(),
@@ -314,6 +338,11 @@ pub async fn run(
         .clone()
         .map(|path| Opened::open(Target::File(path)))
         .transpose()?;
+    let record = config
+        .record
+        .clone()
+        .map(|(folder, budget)| Opened::open(Target::Segments(folder, budget)))
+        .transpose()?;
     let stdout = Opened::open(Target::Stdout)?;
     let mut live = Live::start(&config.live)?;
     privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
@@ -332,7 +361,15 @@ pub async fn run(
         form: config.form,
         hashing: config.hashing,
     };
-    let mut outlet = Outlet::start(outputs, stdout, file, gate, Arc::clone(&broken), Arc::clone(&full))?;
+    let mut outlet = Outlet::start(
+        outputs,
+        stdout,
+        file,
+        record,
+        gate,
+        Arc::clone(&broken),
+        Arc::clone(&full),
+    )?;
     let programs = SharedPrograms::default();
     let indexer = Indexer::start(engine.watched_programs(), config.hashing.max_file, programs.clone())
         .map_err(WatchError::Enrich)?;
@@ -345,6 +382,7 @@ pub async fn run(
             Selection {
                 min_confidence,
                 all_execs: config.wanted.all_execs,
+                recorded: config.record.is_some(),
             },
         )
         .with_programs(programs),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::tables;
+use super::{html, tables};
 use crate::{
     hunt::{
         coverage::counted,
@@ -23,7 +23,7 @@ const MOST_BARS: usize = 72;
 /// Size of the drawing and of its margins, in its own units: near to pixels on a wide screen.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 52.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
@@ -36,7 +36,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// Distances of labels below the axis, seconds.
-const STEPS: [u64; 24] = [
+const STEPS: [u64; 25] = [
     1,
     5,
     15,
@@ -61,6 +61,7 @@ const STEPS: [u64; 24] = [
     364 * DAY,
     3640 * DAY,
     36400 * DAY,
+    364_000 * DAY,
 ];
 
 /// Labels below the axis.
@@ -123,10 +124,11 @@ fn drawing(out: &mut impl Write, timeline: &Timeline) -> io::Result<()> {
         writeln!(
             out,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" \
-             y=\"{:.1}\">{value}</text>",
+             y=\"{:.1}\">{}</text>",
             WIDTH - RIGHT,
             LEFT - 8.0,
-            y + 4.5
+            y + 4.5,
+            html::number(value)
         )?;
     }
     let slot = plot_width / count as f64;
@@ -158,7 +160,7 @@ fn labels(out: &mut impl Write, timeline: &Timeline, slot: f64) -> io::Result<()
     let step = STEPS
         .into_iter()
         .find(|step| *step >= width && (end - start).div_ceil(*step) <= MOST_LABELS)
-        .unwrap_or(36400 * DAY);
+        .unwrap_or(364_000 * DAY);
     let mut date_before = String::new();
     let mut at = start.next_multiple_of(step);
     while at < end {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use bytesize::ByteSize;
 
 use super::{
-    html::{Cut, Text},
+    html::{Cut, Text, number},
     tables::time,
 };
 use crate::{
@@ -20,15 +20,15 @@ pub(super) fn write(out: &mut impl Write, coverage: &Coverage) -> io::Result<()>
     let sums = coverage.sums();
     writeln!(
         out,
-        "<section id=\"read\"><h2>What was read</h2>\n<p>{} inputs, {}, {} records, {} executions, {} findings; {} malformed \
-         records were skipped, {} inputs could not be read to the end.</p>",
-        coverage.inputs.len(),
+        "<section id=\"read\"><h2>What was read</h2>\n<p>Inputs: {}, {}. Records: {}. Executions: {}. Findings: {}. Malformed \
+         records, which were skipped: {}. Inputs that could not be read to the end: {}.</p>",
+        number(coverage.inputs.len() as u64),
         ByteSize(sums.bytes),
-        sums.records,
-        sums.execs,
-        sums.findings,
-        sums.bad,
-        sums.failed
+        number(sums.records),
+        number(sums.execs),
+        number(sums.findings),
+        number(sums.bad),
+        number(sums.failed)
     )?;
     if coverage.others > 0 {
         writeln!(
@@ -61,15 +61,15 @@ fn inputs(out: &mut impl Write, inputs: &[InputCoverage]) -> io::Result<()> {
     for input in bad.iter().chain(&good).take(MOST_INPUTS) {
         writeln!(
             out,
-            "<tr><th scope=\"row\">{}{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+            "<tr><th scope=\"row\">{}{}</th><td class=\"whole\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
             Cut(&lossless(&input.name).0),
             problems(input),
             input.format.unwrap_or("not known"),
-            input.records,
-            input.execs,
-            input.findings,
-            input.bad,
+            number(input.records),
+            number(input.execs),
+            number(input.findings),
+            number(input.bad),
             time(input.first),
             time(input.last)
         )?;

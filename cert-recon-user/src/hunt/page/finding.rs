@@ -2,7 +2,10 @@
 //!
 //! Owns the order of things; what a field is called and means is the JSON's matter.
 
-use std::io::{self, Write};
+use std::{
+    fmt::{self, Display},
+    io::{self, Write},
+};
 
 use serde_json::Value;
 
@@ -43,11 +46,31 @@ pub(super) fn write(out: &mut impl Write, number: u64, fields: &Fields) -> io::R
     tree(out, fields)?;
     writeln!(out, "<dl class=\"fields\">")?;
     for (name, value) in fields.0.iter().filter(|(name, _)| name != IN_TREE) {
-        write!(out, "<dt>{}</dt><dd>", Text(name))?;
+        write!(out, "<dt>{}</dt><dd>", Words(name))?;
         show(out, value)?;
         writeln!(out, "</dd>")?;
     }
     writeln!(out, "</dl></details></article>")
+}
+
+/// A name made of words, which may be broken between them.
+struct Words<'a>(&'a str);
+
+impl Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((end, _)) = rest
+            .char_indices()
+            .zip(rest.chars().skip(1))
+            .find(|((_, before), c)| before.is_lowercase() && c.is_uppercase())
+            .map(|((at, before), _)| (at + before.len_utf8(), before))
+        {
+            let (word, more) = rest.split_at(end);
+            write!(f, "{}<wbr>", Text(word))?;
+            rest = more;
+        }
+        Text(rest).fmt(f)
+    }
 }
 
 /// Under which account and where.
@@ -56,7 +79,7 @@ fn who(out: &mut impl Write, fields: &Fields) -> io::Result<()> {
         fields
             .text(name)
             .map(str::to_owned)
-            .or_else(|| fields.get(number).map(Value::to_string))
+            .or_else(|| fields.get(number).map(|number| format!("uid {number}")))
     };
     let mut names: Vec<String> = Vec::new();
     for name in [

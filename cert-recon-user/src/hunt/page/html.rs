@@ -48,6 +48,19 @@ fn escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// A number with its thousands apart.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + 6);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A time to the second, as people read it.
 pub(super) fn time(time: SystemTime) -> String {
     short(&timestamp(time))
@@ -78,6 +91,12 @@ mod tests {
         assert_eq!(Cut("é").to_string(), "é");
         let cut = Cut(&"é".repeat(MOST_CHARACTERS + 3)).to_string();
         assert!(cut.contains("… 3 more characters"), "{cut}");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        let numbers = [0, 999, 1000, 12_345, u64::MAX].map(number);
+        assert_eq!(numbers, ["0", "999", "1,000", "12,345", "18,446,744,073,709,551,615"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::html::{self, Text};
+use super::html::{self, Text, number};
 use crate::hunt::summary::{By, MOST_ROWS, Summary, Tally};
 
 /// Rows of a table.
@@ -62,7 +62,7 @@ fn line(out: &mut impl Write, name: &str, tally: &Tally) -> io::Result<()> {
         out,
         "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
         Text(name),
-        tally.count,
+        number(tally.count),
         time(tally.first),
         time(tally.last)
     )

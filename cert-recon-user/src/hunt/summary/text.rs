@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use super::{By, Row, Rows, Summary, Tally};
+use super::{By, Rows, Summary, Tally};
 use crate::{hunt::coverage::counted, rules::Confidence, sink::json::timestamp, text::for_terminal};
 
 /// Rows of a table.
@@ -19,8 +19,14 @@ pub(super) fn of(summary: &Summary, colour: bool) -> String {
     if summary.total.count == 0 {
         return text;
     }
-    for by in By::ALL {
-        table(&mut text, by, &summary.rows(by), colour);
+    let tables = By::ALL.map(|by| (by, summary.rows(by)));
+    // All tables stand below each other: one width for all.
+    let names = tables.iter().flat_map(|(_, table)| table.rows.iter().take(SHOWN));
+    let widths = names.map(|row| name(row.name).chars().count());
+    let titles = By::ALL.iter().map(|by| by.title().chars().count());
+    let width = widths.chain(titles).max().unwrap_or_default();
+    for (by, rows) in &tables {
+        table(&mut text, *by, rows, width, colour);
     }
     text
 }
@@ -44,15 +50,12 @@ fn total(summary: &Summary) -> String {
     text
 }
 
-fn table(text: &mut String, by: By, table: &Rows<'_>, colour: bool) {
+fn table(text: &mut String, by: By, table: &Rows<'_>, width: usize, colour: bool) {
     let Rows { rows, others } = table;
     if rows.is_empty() {
         return;
     }
-    let shown: Vec<(Cow<'_, str>, &Row<'_>)> = rows.iter().take(SHOWN).map(|row| (name(row.name), row)).collect();
     let more = rows.len().saturating_sub(SHOWN);
-    let widths = shown.iter().map(|(name, _)| name.chars().count());
-    let width = widths.chain([by.title().chars().count(), 20]).max().unwrap_or_default();
     let (bold, none) = if colour { (BOLD, NONE) } else { ("", "") };
     // Writing to a String can't fail.
     let _ = writeln!(
@@ -62,8 +65,8 @@ fn table(text: &mut String, by: By, table: &Rows<'_>, colour: bool) {
         "findings",
         "first"
     );
-    for (name, row) in shown {
-        line(text, &name, &row.tally, width);
+    for row in rows.iter().take(SHOWN) {
+        line(text, &name(row.name), &row.tally, width);
     }
     if more > 0 {
         let _ = writeln!(text, "and {more} more");
@@ -129,8 +132,8 @@ mod tests {
         assert_eq!(
             lines[..2],
             [
-                "Target                findings  first                 last",
-                "00.example                  12  2023-11-14T22:13:20Z  2023-11-14T22:13:31Z"
+                "Target                   findings  first                 last",
+                "00.example                     12  2023-11-14T22:13:20Z  2023-11-14T22:13:31Z"
             ]
         );
         assert_eq!(lines[11], "and 2 more");

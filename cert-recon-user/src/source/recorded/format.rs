@@ -9,6 +9,7 @@ use super::{
     audit::{self, AuditParser},
     history,
     journald::{self, Journal},
+    own::{self, OwnLines},
     sudo::{self, SudoLog},
     syslog::{self, Syslog},
     sysmon::{self, SysmonXml},
@@ -85,6 +86,7 @@ impl Format {
         let (zone, now) = (TimeZone::system, SystemTime::now);
         match self {
             Self::Auditd => Some(Box::<AuditParser>::default()),
+            Self::CertRecon => Some(Box::<OwnLines>::default()),
             Self::Journald => Some(Box::<Journal>::default()),
             Self::Syslog => Some(Box::new(Syslog::new(zone(), now()))),
             Self::Sudo => Some(Box::new(SudoLog::new(zone(), now()))),
@@ -111,6 +113,9 @@ pub const SAMPLE: usize = 64 << 10;
 pub fn detect(sample: &[u8]) -> Option<Format> {
     if audit::looks_like(sample) {
         return Some(Format::Auditd);
+    }
+    if own::looks_like(sample) {
+        return Some(Format::CertRecon);
     }
     text(sample)
 }

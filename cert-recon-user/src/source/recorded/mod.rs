@@ -11,8 +11,12 @@ pub mod format;
 pub mod history;
 pub mod input;
 pub mod journald;
+#[cfg(test)]
+pub(crate) mod judging;
 pub mod local;
+pub mod own;
 pub mod proc;
+pub mod segments;
 pub mod sudo;
 pub mod syslog;
 pub mod sysmon;

@@ -73,7 +73,7 @@ impl Parser for Zsh {
             let goes_on = line.ends_with(b"\\");
             let without = |text: &[u8]| text.strip_suffix(b"\\").unwrap_or(text).to_vec();
             if let Some(command) = &mut self.command {
-                // The backslash stands for the newline behind it; one of the command's own is written twice.
+                // The backslash stands for the newline behind it; behind one of the command's own at its end, zsh puts a blank.
                 command.line(if goes_on {
                     line.strip_suffix(b"\\").unwrap_or(&line)
                 } else {

@@ -37,7 +37,14 @@ impl Export {
                     place = input.next_place();
                     None
                 }
-                Some(Line::Whole(line)) => self.line(line, here, out),
+                Some(Line::Whole(line)) => {
+                    // Every entry begins with its cursor: if one before is open, its end is damaged.
+                    if line.starts_with(b"__CURSOR=") && !self.fields.is_empty() {
+                        self.end(place, entries, out);
+                        place = here;
+                    }
+                    self.line(line, here, out)
+                }
             };
             // The name of a value that follows behind its length.
             if let Some(name) = binary {

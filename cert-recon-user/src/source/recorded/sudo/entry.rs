@@ -105,12 +105,12 @@ fn without_status(text: &[u8]) -> Option<&[u8]> {
     is_status.then_some(rest)
 }
 
-/// What the command may be. A folder or a variable can be named so that it looks like fields and a command, so each
-/// ` ; COMMAND=` may be where the real one begins; the first is, usually.
+/// What the command may be, the best guess last. A folder or a variable can be named so that it looks like fields and a
+/// command, so each ` ; COMMAND=` may be where the real one begins; usually there is one only.
 fn commands(first: &[u8]) -> impl Iterator<Item = &[u8]> {
     const NEXT: &[u8] = b" ; COMMAND=";
-    let more = memchr::memmem::find_iter(first, NEXT).filter_map(move |at| first.get(at + NEXT.len()..));
-    std::iter::once(first).chain(more).take(READINGS)
+    let more = memchr::memmem::rfind_iter(first, NEXT).filter_map(move |at| first.get(at + NEXT.len()..));
+    more.take(READINGS).chain(std::iter::once(first))
 }
 
 /// Tells the exec that a message is about, if it is about one. `cut` says that its end is missing.
@@ -167,7 +167,7 @@ fn tell_command(
         let argv = if cut { Argv::cut_text(line) } else { Argv::text(line) };
         tell_exec(path, argv, user, fields, heard, out)
     };
-    told(&words.line(), out) || words.as_shell_text().is_some_and(|line| told(&line, out))
+    words.as_shell_text().is_some_and(|line| told(&line, out)) || told(&words.line(), out)
 }
 
 fn tell_exec(

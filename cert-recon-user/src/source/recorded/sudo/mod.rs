@@ -73,6 +73,8 @@ impl Messages {
     pub(crate) fn take(&mut self, message: &[u8], heard: &Heard<'_>, out: &mut dyn Out) {
         let message = message.trim_ascii_start();
         if let Some(json) = message.strip_prefix(b"@cee:") {
+            // Never in pieces: what is pending was written before, by a sudo with another configuration.
+            self.finish(out);
             json::cee(json, heard, out);
             return;
         }

@@ -1,0 +1,420 @@
+//! `--record DIR`: every line, compressed, in files that are begun anew from time to time.
+//!
+//! Owns the files of one folder. Lines are gathered to frames of zstd, each complete in itself; a frame is written and synced
+//! to disk within [`SYNC`] of its first line, so whatever ends the program or the host takes the last frame at most and
+//! never one before it. It never waits and never retries: who calls it does.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::{json, output::OpenError};
+use crate::source::recorded::segments::{self, SPAN};
+
+/// A frame is on disk within this time of its first line.
+pub const SYNC: Duration = Duration::from_millis(800);
+/// A frame is ended when so many bytes of lines are in it.
+const FRAME: usize = 1 << 20;
+/// Bytes of a file, after which another is begun; of a small budget an eighth.
+const SEGMENT: u64 = 64 << 20;
+/// The compression that costs a busy host little.
+const LEVEL: i32 = 3;
+
+/// The files of a folder.
+pub struct Segments {
+    folder: PathBuf,
+    /// Bytes of all files together.
+    budget: u64,
+    current: Option<Segment>,
+    /// The lines of the frame in the making.
+    lines: Vec<u8>,
+    count: u64,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// The time that the first of them is of.
+    first: Option<SystemTime>,
+}
+
+/// The file that is being written.
+struct Segment {
+    file: File,
+    name: OsString,
+    bytes: u64,
+    /// The time in its name.
+    started: SystemTime,
+}
+
+impl Segments {
+    /// Opens a folder, or makes it: mode 0700, and only if nobody else can write to it.
+    ///
+    /// # Errors
+    /// When it can't be made or opened, or is refused.
+    pub fn open(folder: &Path, budget: u64) -> Result<Self, OpenError> {
+        let name = folder.display().to_string();
+        let failed = |source: io::Error| OpenError::Io {
+            path: name.clone(),
+            source,
+        };
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+        let meta = fs::symlink_metadata(folder).map_err(failed)?;
+        let refused = |why| {
+            Err(OpenError::Unsafe {
+                path: name.clone(),
+                why,
+            })
+        };
+        if meta.is_symlink() {
+            return Err(OpenError::Link(name));
+        }
+        if !meta.is_dir() {
+            return Err(OpenError::NotFolder(name));
+        }
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return refused("it belongs to another user");
+        }
+        if meta.mode() & 0o022 != 0 {
+            return refused("its mode lets group or others write");
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            budget,
+            current: None,
+            lines: Vec::new(),
+            count: 0,
+            since: None,
+            first: None,
+        })
+    }
+
+    /// Takes a line, with its newline.
+    ///
+    /// # Errors
+    /// A frame had to be written before there was room for the line, and could not be: the line was not taken.
+    pub fn add(&mut self, line: &[u8]) -> io::Result<()> {
+        let time = json::time_of(line).unwrap_or_else(SystemTime::now);
+        let is_other = |started: SystemTime| !segments::holds(started, time);
+        let is_other_file =
+            |current: &Option<Segment>| current.as_ref().is_some_and(|current| is_other(current.started));
+        if self.lines.len() >= FRAME || is_other_file(&self.current) || self.first.is_some_and(is_other) {
+            self.flush()?;
+        }
+        if is_other_file(&self.current) {
+            self.current = None;
+        }
+        self.first.get_or_insert(time);
+        self.since.get_or_insert_with(Instant::now);
+        self.lines.extend_from_slice(line);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// When the frame in the making is to be written; none while there is none.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + SYNC)
+    }
+
+    /// Lines that are not on disk yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.count
+    }
+
+    /// Ends the frame in the making and puts it on disk.
+    ///
+    /// # Errors
+    /// It could not be written. Nothing of it is in the file then, and its lines wait for the next call.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let Some(first) = self.first else { return Ok(()) };
+        let frame = zstd::bulk::compress(&self.lines, LEVEL)?;
+        let most = SEGMENT.min(self.budget / 8);
+        if self.current.as_ref().is_some_and(|current| current.bytes >= most) {
+            self.current = None;
+        }
+        let current = match &mut self.current {
+            Some(current) => current,
+            None => {
+                let begun = self.begin(first)?;
+                self.current.insert(begun)
+            }
+        };
+        let written = current.file.write_all(&frame).and_then(|()| current.file.sync_data());
+        if let Err(error) = written {
+            // What is there of the frame would hide those behind it.
+            if let Err(worse) = current
+                .file
+                .set_len(current.bytes)
+                .and_then(|()| io::Seek::seek(&mut current.file, io::SeekFrom::End(0)).map(drop))
+            {
+                log::warn!("{}: {worse}; another file is begun", self.folder.display());
+                self.current = None;
+            }
+            return Err(error);
+        }
+        current.bytes += frame.len() as u64;
+        self.lines.clear();
+        // One long line is no reason to keep its memory for ever.
+        self.lines.shrink_to(2 * FRAME);
+        (self.count, self.since, self.first) = (0, None, None);
+        Ok(())
+    }
+
+    /// Begins a file, after which there is room for it within the budget.
+    fn begin(&self, first: SystemTime) -> io::Result<Segment> {
+        self.make_room();
+        // Two monitors may write to one folder, and a clock may go back to a time that was before.
+        for number in 0.. {
+            let name = segments::name(first, std::process::id(), number);
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            match rustix::fs::open(self.folder.join(&name), flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => {
+                    // The name has to be as durable as what is in the file.
+                    File::open(&self.folder)?.sync_all()?;
+                    return Ok(Segment {
+                        file: File::from(file),
+                        name: name.into(),
+                        bytes: 0,
+                        started: first,
+                    });
+                }
+                Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Removes the oldest files, until the others leave an eighth of the budget to the next one. Nothing else in the folder is
+    /// touched.
+    fn make_room(&self) {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                log::warn!("{}: {error}; the budget is not kept", self.folder.display());
+                return;
+            }
+        };
+        let mut found: Vec<(OsString, u64)> = entries
+            .flatten()
+            .filter(|entry| segments::started(Path::new(&entry.file_name())).is_some())
+            .filter_map(|entry| Some((entry.file_name(), entry.metadata().ok()?.len())))
+            .collect();
+        found.sort();
+        let mut bytes: u64 = found.iter().map(|(_, bytes)| bytes).sum();
+        let most = self.budget - self.budget / 8;
+        for (name, size) in found {
+            if bytes <= most {
+                return;
+            }
+            if self.current.as_ref().is_some_and(|current| current.name == name) {
+                continue;
+            }
+            match fs::remove_file(self.folder.join(&name)) {
+                Ok(()) => {
+                    bytes -= size;
+                    log::info!(
+                        "{}: removed {} ({}) to stay within the budget",
+                        self.folder.display(),
+                        name.display(),
+                        bytesize::ByteSize(size)
+                    );
+                }
+                Err(error) => log::warn!("removing {}: {error}", self.folder.join(&name).display()),
+            }
+        }
+    }
+}
+
+const _: () = assert!(SPAN.as_secs() >= 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Folder, set_mode};
+
+    fn line(second: u64, text: &str) -> Vec<u8> {
+        let time = humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        format!("{{\"Timestamp\":\"{time}\",\"ProcessCommandLine\":\"{text}\"}}\n").into_bytes()
+    }
+
+    fn open(folder: &Path) -> Segments {
+        Segments::open(folder, 1 << 30).unwrap()
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// The whole lines that can be read of a file that may be cut.
+    fn read(bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        let _ = io::copy(&mut zstd::Decoder::new(bytes).unwrap(), &mut text);
+        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        text.truncate(end);
+        text
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_keeps_every_frame_before_the_cut() {
+        let folder = Folder::new("segments-cut");
+        let mut segments = open(&folder.0);
+        let mut ends = vec![(0, 0)];
+        let mut whole = Vec::new();
+        for second in 0..5 {
+            for number in 0..3 {
+                let line = line(second, &format!("{second}-{number}"));
+                segments.add(&line).unwrap();
+                whole.extend(line);
+            }
+            segments.flush().unwrap();
+            ends.push((fs::metadata(&files(&folder.0)[0]).unwrap().len(), whole.len()));
+        }
+        let bytes = fs::read(&files(&folder.0)[0]).unwrap();
+        for cut in 0..=bytes.len() {
+            let text = read(&bytes[..cut]);
+            let safe = ends.iter().rev().find(|(end, _)| *end <= cut as u64).unwrap().1;
+            assert!(text.len() >= safe && whole.starts_with(&text), "{cut}");
+        }
+    }
+
+    #[test]
+    fn nothing_waits_longer_than_it_may_and_what_waits_is_known() {
+        let folder = Folder::new("segments-due");
+        let mut segments = open(&folder.0);
+        assert_eq!((segments.due(), segments.waiting()), (None, 0));
+        segments.add(&line(1, "a")).unwrap();
+        let due = segments.due().unwrap();
+        segments.add(&line(1, "b")).unwrap();
+        assert_eq!((segments.due(), segments.waiting()), (Some(due), 2));
+        assert!(due <= Instant::now() + SYNC);
+        segments.flush().unwrap();
+        assert_eq!((segments.due(), segments.waiting()), (None, 0));
+    }
+
+    #[test]
+    fn a_restart_and_a_second_monitor_begin_files_of_their_own() {
+        let folder = Folder::new("segments-restart");
+        let mut all = [open(&folder.0), open(&folder.0)];
+        for segments in &mut all {
+            segments.add(&line(1, "a")).unwrap();
+            segments.flush().unwrap();
+        }
+        let before: Vec<_> = files(&folder.0).iter().map(|path| fs::read(path).unwrap()).collect();
+        assert_eq!(before.len(), 2);
+        drop(all);
+        let mut again = open(&folder.0);
+        again.add(&line(1, "b")).unwrap();
+        again.flush().unwrap();
+        let after = files(&folder.0);
+        assert_eq!(after.len(), 3);
+        assert!(
+            before
+                .iter()
+                .all(|bytes| after.iter().any(|path| fs::read(path).unwrap() == *bytes))
+        );
+    }
+
+    #[test]
+    fn a_file_spans_no_more_time_than_its_name_promises_also_when_the_clock_jumps() {
+        let folder = Folder::new("segments-span");
+        let mut segments = open(&folder.0);
+        let hour = SPAN.as_secs();
+        for second in [
+            100_000,
+            100_001,
+            100_000 + hour - 1,
+            100_000 + 2 * hour,
+            50_000,
+            50_001,
+            100_000 + 2 * hour,
+        ] {
+            segments.add(&line(second, "x")).unwrap();
+        }
+        segments.flush().unwrap();
+        let found = files(&folder.0);
+        assert_eq!(found.len(), 4);
+        for path in found {
+            let started = segments::started(&path).unwrap();
+            let text = String::from_utf8(read(&fs::read(&path).unwrap())).unwrap();
+            for line in text.lines() {
+                assert!(
+                    segments::holds(started, json::time_of(line.as_bytes()).unwrap()),
+                    "{line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_oldest_files_go_when_the_budget_is_used_up_and_nothing_else_does() {
+        let folder = Folder::new("segments-budget");
+        let budget = 64 << 10;
+        folder.file("notes.txt", &[b'x'; 100_000]);
+        folder.file("execs-old.ndjson.zst", &[b'x'; 100_000]);
+        let mut segments = Segments::open(&folder.0, budget).unwrap();
+        // Text that does not compress, a file for each line.
+        let mut state = 1_u64;
+        for number in 0..40_u64 {
+            let noise: String = (0..8 << 10)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    char::from(b'a' + u8::try_from(state >> 60).unwrap())
+                })
+                .collect();
+            segments.add(&line(number * 2 * SPAN.as_secs(), &noise)).unwrap();
+            segments.flush().unwrap();
+            let own = files(&folder.0)
+                .into_iter()
+                .filter(|path| segments::started(path).is_some());
+            let bytes: u64 = own.map(|path| fs::metadata(path).unwrap().len()).sum();
+            assert!(bytes <= budget, "{bytes}");
+        }
+        assert!(folder.0.join("notes.txt").exists() && folder.0.join("execs-old.ndjson.zst").exists());
+        let left: Vec<_> = files(&folder.0)
+            .into_iter()
+            .filter_map(|path| segments::started(&path))
+            .collect();
+        assert!(left.len() > 5 && left.contains(&(SystemTime::UNIX_EPOCH + 39 * 2 * SPAN)));
+    }
+
+    #[test]
+    fn a_folder_that_others_could_write_to_is_refused_and_one_that_is_made_is_ours_alone() {
+        let folder = Folder::new("segments-refused");
+        let open = |path: &Path| Segments::open(path, 1 << 30);
+        set_mode(&folder.0, 0o777);
+        assert!(matches!(open(&folder.0).map(drop), Err(OpenError::Unsafe { .. })));
+        set_mode(&folder.0, 0o755);
+        let link = folder.0.join("link");
+        std::os::unix::fs::symlink("/tmp", &link).unwrap();
+        assert!(matches!(open(&link).map(drop), Err(OpenError::Link(_))));
+        assert!(matches!(
+            open(&folder.file("file", b"")).map(drop),
+            Err(OpenError::NotFolder(_))
+        ));
+        assert!(matches!(
+            open(&folder.0.join("no/where")).map(drop),
+            Err(OpenError::Io { .. })
+        ));
+        let new = folder.0.join("new");
+        let mut segments = open(&new).unwrap();
+        segments.add(&line(1, "a")).unwrap();
+        segments.flush().unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&files(&new)[0]).unwrap().mode() & 0o777, 0o600);
+    }
+}

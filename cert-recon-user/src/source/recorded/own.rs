@@ -1,0 +1,646 @@
+//! cert-recon's own lines: what `watch`, `hunt` and `check` write as JSON, and what `--record` keeps.
+//!
+//! Owns the way back from that form, so that a finding that is read again is the same finding; the form itself is
+//! [`crate::sink::json`]'s. A record needs a time and a command line; anything else may be absent.
+
+use std::{
+    borrow::Cow,
+    io,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+
+use super::{Gap, Input, Line, Out, Parser, Place, Recorded};
+use crate::{
+    event::{Argv, Exec, FilePath},
+    finding::{Folded, Image, Process, Report, Suppressed},
+};
+
+type Text<'a> = Option<Cow<'a, str>>;
+
+/// The fields of a line that are read. Verdicts are not: the rules judge anew.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    #[serde(borrow)]
+    timestamp: Text<'a>,
+    #[serde(borrow)]
+    timestamp_not_after: Text<'a>,
+    #[serde(borrow)]
+    device_name: Text<'a>,
+    #[serde(borrow)]
+    action_type: Text<'a>,
+    #[serde(borrow)]
+    account_name: Text<'a>,
+    account_uid: Option<u32>,
+    #[serde(borrow)]
+    effective_account_name: Text<'a>,
+    effective_uid: Option<u32>,
+    #[serde(borrow)]
+    logon_account_name: Text<'a>,
+    logon_uid: Option<u32>,
+    logon_id: Option<u32>,
+    #[serde(borrow)]
+    file_name: Text<'a>,
+    #[serde(borrow)]
+    folder_path: Text<'a>,
+    #[serde(borrow, rename = "SHA256")]
+    sha256: Text<'a>,
+    #[serde(borrow, rename = "SHA256Absent")]
+    sha256_absent: Text<'a>,
+    file_size: Option<u64>,
+    #[serde(borrow, default)]
+    known_as: Vec<Cow<'a, str>>,
+    #[serde(borrow)]
+    script_path: Text<'a>,
+    process_id: Option<u32>,
+    #[serde(borrow)]
+    process_command_line: Text<'a>,
+    #[serde(borrow)]
+    process_arguments: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow)]
+    process_arguments_base64: Text<'a>,
+    argument_bytes: Option<u64>,
+    argument_bytes_captured: Option<u64>,
+    #[serde(default)]
+    arguments_truncated: bool,
+    #[serde(borrow)]
+    current_directory: Text<'a>,
+    #[serde(borrow)]
+    tty: Text<'a>,
+    initiating_process_id: Option<u32>,
+    #[serde(borrow)]
+    initiating_process_file_name: Text<'a>,
+    #[serde(borrow)]
+    initiating_process_folder_path: Text<'a>,
+    #[serde(borrow)]
+    initiating_process_command_line: Text<'a>,
+    #[serde(default)]
+    initiating_process_command_line_truncated: bool,
+    #[serde(borrow)]
+    previous_file_name: Text<'a>,
+    #[serde(borrow)]
+    previous_command_line: Text<'a>,
+    #[serde(default)]
+    previous_command_line_truncated: bool,
+    #[serde(borrow, default)]
+    ancestry: Vec<Above<'a>>,
+    #[serde(borrow)]
+    container_id: Text<'a>,
+    #[serde(borrow)]
+    systemd_unit: Text<'a>,
+    #[serde(borrow)]
+    systemd_user_unit: Text<'a>,
+    #[serde(borrow)]
+    cgroup_path: Text<'a>,
+    fileless: Option<bool>,
+    #[serde(borrow)]
+    suppressed: Option<Held<'a>>,
+    folded_count: Option<u64>,
+    #[serde(borrow)]
+    folded_since: Text<'a>,
+    #[serde(default)]
+    events_lost_since_last: u64,
+    // Of records of losses.
+    #[serde(borrow)]
+    since: Text<'a>,
+    count: Option<u64>,
+    // Of records of blindness.
+    #[serde(borrow)]
+    last_seen: Text<'a>,
+    #[serde(borrow)]
+    reason: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Above<'a> {
+    process_id: Option<u32>,
+    #[serde(borrow)]
+    file_name: Text<'a>,
+    #[serde(borrow)]
+    folder_path: Text<'a>,
+    #[serde(borrow)]
+    command_line: Text<'a>,
+    #[serde(default)]
+    command_line_truncated: bool,
+}
+
+/// The field has two meanings: which suppression holds for an exec, and, in a record of the monitor's state, how many were
+/// held back.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Held<'a> {
+    By {
+        #[serde(borrow, rename = "Name")]
+        name: Cow<'a, str>,
+        #[serde(borrow, rename = "Reason")]
+        reason: Cow<'a, str>,
+    },
+    Count(serde::de::IgnoredAny),
+}
+
+/// Reads lines of that form.
+#[derive(Debug, Default)]
+pub struct OwnLines {
+    argv: Vec<u8>,
+    path: Vec<u8>,
+}
+
+impl Parser for OwnLines {
+    fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
+        loop {
+            let place = input.next_place();
+            match input.next_line()? {
+                Some(Line::Whole(line)) => self.line(line, place, out),
+                Some(Line::TooLong) => out.bad(place, &"the line is too long for a record"),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl OwnLines {
+    fn line(&mut self, line: &[u8], place: Place, out: &mut dyn Out) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return;
+        }
+        let row: Row<'_> = match serde_json::from_slice(line) {
+            Ok(row) => row,
+            Err(error) => return out.bad(place, &format_args!("no record of cert-recon: {error}")),
+        };
+        match row.action_type.as_deref() {
+            None | Some("ProcessCreated") => self.exec(&row, place, out),
+            Some("EventsLost") => out.gap(
+                place,
+                &Gap {
+                    count: row.count,
+                    from: time(&row.since),
+                    until: time(&row.timestamp),
+                    what: "the monitor says that execs were lost".to_owned(),
+                },
+            ),
+            Some("SensorBlind") => out.gap(
+                place,
+                &Gap {
+                    count: None,
+                    from: time(&row.last_seen),
+                    until: time(&row.timestamp),
+                    what: format!(
+                        "the monitor says that it saw nothing ({})",
+                        row.reason.as_deref().unwrap_or("why is not known")
+                    ),
+                },
+            ),
+            Some("SensorHealth") => {}
+            Some(other) => out.bad(
+                place,
+                &format_args!("a record of the kind {other}, which cert-recon does not write"),
+            ),
+        }
+    }
+
+    fn exec(&mut self, row: &Row<'_>, place: Place, out: &mut dyn Out) {
+        let (at, is_limit) = match (time(&row.timestamp), time(&row.timestamp_not_after)) {
+            (Some(time), _) => (time, false),
+            (None, Some(time)) => (time, true),
+            (None, None) => return out.bad(place, &"a record without a time"),
+        };
+        let argv = match arguments(row, &mut self.argv) {
+            Ok(argv) => argv,
+            Err(why) => return out.bad(place, &why),
+        };
+        let mut exec = Exec::new(at, argv);
+        exec.time_is_limit = is_limit;
+        exec.pid = row.process_id;
+        exec.parent_pid = row.initiating_process_id;
+        exec.uid = row.account_uid;
+        exec.effective_uid = row.effective_uid.or(row.account_uid);
+        exec.login_uid = row.logon_uid;
+        exec.session_id = row.logon_id;
+        exec.executable_size = row.file_size;
+        exec.fileless = row.fileless;
+        exec.tty = bytes(&row.tty);
+        exec.directory = bytes(&row.current_directory).map(FilePath::Plain);
+        exec.cgroup = bytes(&row.cgroup_path).map(FilePath::Plain);
+        let name = bytes(&row.file_name);
+        match bytes(&row.script_path) {
+            Some(script) => (exec.interpreter, exec.path) = (name, Some(script)),
+            None => exec.path = name,
+        }
+        exec.executable = bytes(&row.folder_path).map(|path| {
+            // A file in memory is known by its name without the kernel's prefix.
+            match path.strip_prefix(b"/").filter(|_| row.fileless == Some(true)) {
+                Some(memory) if memory.starts_with(b"memfd:") && !memory.contains(&b'/') => {
+                    self.path.clear();
+                    self.path.extend_from_slice(memory);
+                    self.path.push(b'/');
+                    FilePath::LeafFirst {
+                        components: &self.path,
+                        cut: false,
+                        detached: true,
+                    }
+                }
+                _ => FilePath::Plain(path),
+            }
+        });
+        // A program has to be known by some name: the one that it was called by, which is told as no more than that.
+        let is_nameless = exec.path.is_none() && exec.executable.is_none();
+        if is_nameless {
+            let line = argv.bytes();
+            exec.path = line
+                .split(|byte| matches!(byte, 0 | b' '))
+                .next()
+                .filter(|name| !name.is_empty());
+        }
+        let known_as: Vec<&[u8]> = row.known_as.iter().map(|name| name.as_bytes()).collect();
+        let details = |report: &mut Report| {
+            if is_nameless {
+                report.file_name = None;
+            }
+            complete(row, report);
+        };
+        out.exec(&Recorded {
+            known_as: &known_as,
+            device: bytes(&row.device_name),
+            details: &details,
+            ..Recorded::new(&exec, place)
+        });
+    }
+}
+
+/// The arguments: exactly where that is kept, else as text.
+fn arguments<'b>(row: &'b Row<'_>, buffer: &'b mut Vec<u8>) -> Result<Argv<'b>, &'static str> {
+    buffer.clear();
+    if let Some(exact) = &row.process_arguments_base64 {
+        BASE64_STANDARD
+            .decode_vec(exact.as_bytes(), buffer)
+            .map_err(|_| "ProcessArgumentsBase64 is no base64")?;
+    } else if let Some(arguments) = &row.process_arguments {
+        for argument in arguments {
+            if argument.contains('\0') {
+                return Err("an argument has a NUL in it, which none can have");
+            }
+            buffer.extend_from_slice(argument.as_bytes());
+            buffer.push(0);
+        }
+        // The last one was cut: its end is not there.
+        if row
+            .argument_bytes_captured
+            .is_some_and(|captured| captured + 1 == buffer.len() as u64)
+        {
+            buffer.pop();
+        }
+    } else if let Some(text) = &row.process_command_line {
+        buffer.extend_from_slice(text.as_bytes());
+        buffer
+            .iter_mut()
+            .filter(|byte| **byte == 0)
+            .for_each(|byte| *byte = b' ');
+        return Ok(if row.arguments_truncated {
+            Argv::cut_text(buffer)
+        } else {
+            Argv::text(buffer)
+        });
+    } else {
+        return Err("a record without a command line");
+    }
+    let captured = buffer.len() as u64;
+    let total = row.argument_bytes.unwrap_or(captured).max(captured);
+    let least = captured + u64::from(row.arguments_truncated);
+    Ok(Argv::new(buffer, total.max(least)))
+}
+
+/// Everything that rules do not look at.
+fn complete(row: &Row<'_>, report: &mut Report) {
+    report.account = owned(&row.account_name);
+    report.effective_account = owned(&row.effective_account_name);
+    report.login_account = owned(&row.logon_account_name);
+    report.sha256 = match (row.sha256.as_deref().and_then(digest), &row.sha256_absent) {
+        (Some(hash), _) => Some(Ok(hash)),
+        (None, Some(why)) => Some(Err(why.clone().into_owned())),
+        (None, None) => None,
+    };
+    report.container_id = owned(&row.container_id);
+    report.systemd_unit = owned(&row.systemd_unit);
+    report.systemd_user_unit = owned(&row.systemd_user_unit);
+    let (name, line) = (&row.previous_file_name, &row.previous_command_line);
+    if name.is_some() || line.is_some() {
+        report.previous = Some(image(name, &None, line, row.previous_command_line_truncated));
+    }
+    let above = row.ancestry.iter().map(|above| Process {
+        pid: above.process_id,
+        image: image(
+            &above.file_name,
+            &above.folder_path,
+            &above.command_line,
+            above.command_line_truncated,
+        ),
+    });
+    report.ancestry = above.collect();
+    let (name, path) = (&row.initiating_process_file_name, &row.initiating_process_folder_path);
+    let line = &row.initiating_process_command_line;
+    if report.ancestry.is_empty() && (name.is_some() || path.is_some() || line.is_some()) {
+        report.ancestry.push(Process {
+            pid: row.initiating_process_id,
+            image: image(name, path, line, row.initiating_process_command_line_truncated),
+        });
+    }
+    report.events_lost = row.events_lost_since_last;
+    report.tuning.suppressed = match &row.suppressed {
+        Some(Held::By { name, reason }) => Some(Suppressed {
+            name: name.clone().into_owned(),
+            reason: reason.clone().into_owned(),
+        }),
+        Some(Held::Count(_)) | None => None,
+    };
+    report.tuning.folded = row
+        .folded_count
+        .zip(time(&row.folded_since))
+        .map(|(count, since)| Folded { count, since });
+}
+
+fn image(name: &Text<'_>, path: &Text<'_>, line: &Text<'_>, is_cut: bool) -> Image {
+    let argv = bytes(line).map(<[u8]>::to_vec);
+    Image {
+        file_name: bytes(name).map(<[u8]>::to_vec),
+        folder_path: bytes(path).map(<[u8]>::to_vec),
+        argv_total: argv.as_ref().map_or(0, Vec::len) as u64 + u64::from(is_cut),
+        argv,
+        argv_is_text: true,
+    }
+}
+
+fn bytes<'r>(text: &'r Text<'_>) -> Option<&'r [u8]> {
+    text.as_deref().filter(|text| !text.is_empty()).map(str::as_bytes)
+}
+
+fn owned(text: &Text<'_>) -> Option<String> {
+    text.clone().map(Cow::into_owned)
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// RFC 3339, with any zone.
+fn time(text: &Text<'_>) -> Option<SystemTime> {
+    let time: jiff::Timestamp = text.as_deref()?.parse().ok()?;
+    let since = Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+/// Whether a text is made of such lines: objects with a time and a command line, or what the monitor says of itself. Exports of
+/// others have fields that these never have. The first line may be the end of one.
+#[must_use]
+pub fn looks_like(sample: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Keys {
+        timestamp: Option<serde::de::IgnoredAny>,
+        timestamp_not_after: Option<serde::de::IgnoredAny>,
+        event_id: Option<serde::de::IgnoredAny>,
+        process_arguments: Option<serde::de::IgnoredAny>,
+        process_command_line: Option<serde::de::IgnoredAny>,
+        device_id: Option<serde::de::IgnoredAny>,
+        report_id: Option<serde::de::IgnoredAny>,
+        tenant_id: Option<serde::de::IgnoredAny>,
+        #[serde(rename = "InitiatingProcessSHA256")]
+        parent_hash: Option<serde::de::IgnoredAny>,
+        initiating_process_file_name: Option<serde::de::IgnoredAny>,
+        action_type: Option<serde_json::Value>,
+    }
+    for line in sample.split(|byte| *byte == b'\n').take(3) {
+        let Ok(keys) = serde_json::from_slice::<Keys>(line) else {
+            continue;
+        };
+        let is_timed = keys.timestamp.is_some() || keys.timestamp_not_after.is_some();
+        let is_exec = keys.process_arguments.is_some() || keys.process_command_line.is_some();
+        let is_ours = keys.event_id.is_some();
+        let is_of_others = keys.device_id.is_some()
+            || keys.report_id.is_some()
+            || keys.tenant_id.is_some()
+            || keys.parent_hash.is_some()
+            || keys.initiating_process_file_name.is_some() && !is_ours;
+        let is_monitor = keys
+            .action_type
+            .as_ref()
+            .and_then(|kind| kind.as_str())
+            .is_some_and(|kind| ["EventsLost", "SensorHealth", "SensorBlind"].contains(&kind));
+        if is_timed && !is_of_others && (is_exec || is_ours && is_monitor) {
+            return true;
+        }
+    }
+    // A line that is longer than the sample: its beginning is all that there is.
+    sample.starts_with(b"{\"Timestamp\":\"") && !sample.contains(&b'\n') && sample.len() >= super::format::SAMPLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rules::{BUILTIN_PACKS, Engine},
+        sink::json,
+        source::recorded::collect::Collected,
+    };
+
+    fn read(text: &[u8]) -> Collected {
+        Collected::of(Box::<OwnLines>::default(), [Input::of_bytes(text)])
+    }
+
+    fn full() -> Report {
+        let argv = b"curl\0\0https://crt.sh/?q=\xff\0";
+        let mut exec = Exec::new(
+            SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456),
+            Argv::whole(argv),
+        );
+        exec.pid = Some(7);
+        exec.uid = Some(1000);
+        exec.effective_uid = Some(0);
+        exec.login_uid = Some(1001);
+        exec.path = Some(b"curl");
+        exec.executable = Some(FilePath::Plain(b"/usr/bin/curl"));
+        exec.fileless = Some(false);
+        exec.tty = Some(b"pts/1");
+        let mut report = Report::new(&exec, None);
+        report.account = Some("alice".to_owned());
+        report.effective_account = Some("root".to_owned());
+        report.sha256 = Some(Ok([0xab; 32]));
+        report.known_as = vec!["curl".to_owned()];
+        report.systemd_unit = Some("cron.service".to_owned());
+        report.events_lost = 3;
+        let image = |line: &[u8]| Image {
+            file_name: Some(b"sh".to_vec()),
+            folder_path: Some(b"/bin/dash".to_vec()),
+            argv: Some(line.to_vec()),
+            argv_total: line.len() as u64,
+            argv_is_text: false,
+        };
+        report.previous = Some(Image {
+            folder_path: None,
+            ..image(b"env\0x\0")
+        });
+        report.ancestry = vec![
+            Process {
+                pid: Some(6),
+                image: image(b"sh\0-c\0x y\0"),
+            },
+            Process {
+                pid: Some(1),
+                image: Image::default(),
+            },
+        ];
+        report.parent_pid = Some(6);
+        report.tuning.suppressed = Some(Suppressed {
+            name: "ours".to_owned(),
+            reason: "agreed".to_owned(),
+        });
+        report.tuning.folded = Some(Folded {
+            count: 2,
+            since: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
+        });
+        report
+    }
+
+    /// The line, as it is without where it was read.
+    fn without_place(line: &[u8]) -> serde_json::Value {
+        let mut row: serde_json::Value = serde_json::from_slice(line).unwrap();
+        for field in ["RecordSource", "RecordFile", "RecordLine"] {
+            row.as_object_mut().unwrap().remove(field);
+        }
+        row
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_written_again_the_same() {
+        let bare = Report::new(&Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"x\0")), None);
+        let mut cut = full();
+        (cut.argv, cut.argv_total) = (b"curl\0https://crt".to_vec(), 5000);
+        let mut text = full();
+        (text.argv, text.argv_is_text) = (b"curl https://crt.sh/".to_vec(), true);
+        text.argv_total = text.argv.len() as u64;
+        let mut memory = full();
+        memory.folder_path = Some(b"/memfd:curl".to_vec());
+        memory.fileless = Some(true);
+        let mut script = full();
+        script.script_path = Some(b"./x.sh".to_vec());
+        let mut unhashed = full();
+        unhashed.sha256 = Some(Err("gone".to_owned()));
+        unhashed.known_as.clear();
+        for report in [full(), cut, text, memory, script, unhashed] {
+            let line = json::report(&report, "host");
+            let mut found = read(&line);
+            assert_eq!(found.bad, []);
+            let mut again = found.reports.remove(0);
+            // The rules give it back to the finding, through the hunt.
+            again.known_as.clone_from(&report.known_as);
+            assert_eq!(without_place(&json::report(&again, "elsewhere")), without_place(&line));
+        }
+        let line = json::report(&bare, "host");
+        let again = read(&line).reports.remove(0);
+        assert!(again.file_name.is_none(), "a name that was not there is not made up");
+    }
+
+    #[test]
+    fn a_record_needs_no_more_than_a_time_and_a_command_line() {
+        let packs: Vec<_> = BUILTIN_PACKS.iter().map(|pack| pack.parse().unwrap()).collect();
+        let engine = Engine::new(&packs).unwrap();
+        for line in [
+            r#"{"Timestamp":"2026-11-25T18:00:00Z","ProcessArguments":["curl","https://crt.sh/"]}"#,
+            r#"{"Timestamp":"2026-11-25T19:00:00+01:00","ProcessCommandLine":"curl https://crt.sh/"}"#,
+        ] {
+            struct Judged<'e>(&'e Engine, bool);
+            impl Out for Judged<'_> {
+                fn exec(&mut self, recorded: &Recorded<'_>) -> bool {
+                    self.1 = crate::pipeline::judge(self.0, &mut self.0.scratch(), recorded.exec)
+                        .is_some_and(|verdict| verdict.rule_ids.iter().any(|id| id == "kql-web-client-asks-ct"));
+                    self.1
+                }
+                fn bad(&mut self, _: Place, why: &dyn std::fmt::Display) {
+                    panic!("{why}");
+                }
+                fn gap(&mut self, _: Place, _: &Gap) {}
+            }
+            let mut out = Judged(&engine, false);
+            OwnLines::default()
+                .read(&mut Input::of_bytes(line.as_bytes()), &mut out)
+                .unwrap();
+            assert!(out.1, "{line}");
+            assert!(looks_like(line.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_the_monitor_says_of_itself_is_a_gap_or_nothing() {
+        let lines = concat!(
+            r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"EventsLost","Since":"2026-11-25T18:00:00Z","Count":5,"Total":5}"#,
+            "\n",
+            r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"SensorBlind","Reason":"detached"}"#,
+            "\n",
+            r#"{"Timestamp":"2026-11-25T18:00:09Z","ActionType":"SensorHealth","Suppressed":1,"Lost":5}"#,
+            "\n"
+        );
+        let found = read(lines.as_bytes());
+        assert_eq!(
+            (found.gaps.len(), found.gaps[0].count, found.bad.len()),
+            (2, Some(5), 0)
+        );
+        assert!(found.gaps[0].from < found.gaps[0].until);
+    }
+
+    #[test]
+    fn bad_lines_are_told_and_the_others_read() {
+        let good = json::report(&full(), "h");
+        let lines: Vec<Vec<u8>> = vec![
+            good.clone(),
+            b"{\"Timestamp\":\"x\",\"ProcessArguments\":[\"a\"]}\n".to_vec(),
+            b"{\"Timestamp\":\"2026-11-25T18:00:00Z\"}\n".to_vec(),
+            b"{\"Timestamp\":\"2026-11-25T18:00:00Z\",\"ProcessArguments\":[\"a\\u0000b\"]}\n".to_vec(),
+            b"{\"Timestamp\":\"2026-11-25T18:00:00Z\",\"ProcessArgumentsBase64\":\"!\"}\n".to_vec(),
+            b"{\"Timestamp\":\"2026-11-25T18:00:00Z\",\"ActionType\":\"Other\"}\n".to_vec(),
+            b"{\"Timestamp\":\"2026-11-25T18:00:00Z\",\"ProcessId\":-1}\n".to_vec(),
+            b"\0\xff\n".to_vec(),
+            [vec![b'['; 100_000], b"\n".to_vec()].concat(),
+            [b"{\"x\":\"".to_vec(), vec![b'y'; 10 << 20], b"\n".to_vec()].concat(),
+            b"\n".to_vec(),
+            good.clone(),
+        ];
+        let found = read(&lines.concat());
+        assert_eq!((found.reports.len(), found.bad.len()), (2, 9), "{:?}", found.bad.last());
+        assert_eq!(found.bad[0].0.line, 2);
+        for cut in 0..good.len() {
+            let found = read(&[&good[..], &good[..cut]].concat());
+            assert_eq!(found.reports.len(), 1 + usize::from(cut + 1 == good.len()), "{cut}");
+            assert_eq!(found.bad.len(), usize::from(cut != 0 && cut + 1 != good.len()), "{cut}");
+        }
+    }
+
+    #[test]
+    fn exports_of_others_are_not_taken_for_ours() {
+        for other in [
+            &b"{\"Timestamp\":\"x\",\"DeviceId\":\"1\",\"ProcessCommandLine\":\"a\"}"[..],
+            b"{\"Timestamp\":\"x\",\"InitiatingProcessFileName\":\"a\",\"ProcessCommandLine\":\"a\"}",
+            b"{\"@timestamp\":1,\"CommandLine\":\"a\"}",
+            b"{\"__REALTIME_TIMESTAMP\":\"1\"}",
+            b"",
+            b"[",
+            b"text",
+        ] {
+            assert!(!looks_like(other), "{}", String::from_utf8_lossy(other));
+        }
+        assert!(looks_like(&json::report(&full(), "h")));
+        assert!(looks_like(
+            &[b"end of a line\"}\n".to_vec(), json::report(&full(), "h")].concat()
+        ));
+    }
+}

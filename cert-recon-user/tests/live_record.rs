@@ -1,0 +1,163 @@
+//! `watch --record`: every exec is on disk, also when the monitor is killed.
+//!
+//! Root and a kernel with eBPF are needed: `cargo xtask test` runs these.
+
+#[expect(dead_code, reason = "each file of tests uses its part of the harness")]
+mod common;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use cert_recon::source::recorded::segments;
+use common::{
+    elf::Program,
+    exec::Exec,
+    storm::storm,
+    temp::Temp,
+    token,
+    watch::{Watch, binary, path_text},
+};
+use serde_json::Value;
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert!(files.iter().all(|file| segments::started(file).is_some()), "{files:?}");
+    files
+}
+
+/// The lines of all files; of one that was cut, those before the cut.
+fn lines(folder: &Path) -> Vec<Value> {
+    let mut text = Vec::new();
+    for file in files(folder) {
+        let file = fs::File::open(file).expect("a file of the record");
+        let _ = io::copy(&mut zstd::Decoder::new(file).expect("zstd"), &mut text);
+    }
+    let text = String::from_utf8(text).expect("text");
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+fn is_exec(row: &Value) -> bool {
+    row["ActionType"] == "ProcessCreated"
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn every_exec_that_was_delivered_is_recorded_whatever_is_reported() {
+    let temp = Temp::new();
+    let record = temp.join("record");
+    let config = temp.join("config.toml");
+    fs::write(&config, "[[suppress]]\nreason = 'a test'\nprogram = 'tlsx'\n").expect("the configuration");
+    fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    let watch = Watch::findings(&[
+        "--record",
+        path_text(&record),
+        "--config",
+        path_text(&config),
+        "--canary-interval",
+        "1h",
+    ]);
+    let (clean, hidden) = (token(), token());
+    storm(&temp.program("p", Program::Exit), &clean, 2, 200);
+    Exec::new(temp.program("tlsx", Program::Exit))
+        .args(["tlsx", &hidden])
+        .run();
+    let reported = watch.rows_so_far(|row| row.is(&clean) || row.is(&hidden));
+    assert!(
+        reported.is_empty(),
+        "what is reported is as without a record: {reported:?}"
+    );
+    let closing = watch.stop();
+    assert_eq!(closing.lost, 0, "{closing:?}");
+    assert!(closing.suppressed >= 1, "{closing:?}");
+    assert_eq!(closing.outputs.len(), 2, "the record is an output with sums of its own");
+    let (recorded, dropped) = closing.outputs[1];
+    assert_eq!(dropped, 0);
+    let rows = lines(&record);
+    rows.iter().for_each(common::schema::assert_valid);
+    assert_eq!(rows.len() as u64, recorded);
+    let count = |token: &str| {
+        let is = |row: &&Value| {
+            row["ProcessCommandLine"]
+                .as_str()
+                .is_some_and(|line| line.contains(token))
+        };
+        rows.iter().filter(is).count()
+    };
+    assert_eq!((count(&clean), count(&hidden)), (400, 1));
+    // Those that it execs itself, to see whether it sees, are delivered and are nobody's.
+    let execs = rows.iter().filter(|row| is_exec(row)).count() as u64;
+    let own = closing.delivered - execs;
+    assert!((1..=4).contains(&own), "{own} of {closing:?}");
+    let hunted = std::process::Command::new(binary())
+        .args([
+            "hunt",
+            "--format",
+            "json",
+            "--min-confidence",
+            "high",
+            path_text(&record),
+        ])
+        .output()
+        .expect("hunt");
+    assert_eq!(
+        hunted.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&hunted.stderr)
+    );
+    let found = String::from_utf8(hunted.stdout).expect("text");
+    assert!(
+        found.lines().any(|line| line.contains(&hidden)),
+        "a record is judged anew"
+    );
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn what_happened_a_moment_before_a_kill_is_on_disk() {
+    let temp = Temp::new();
+    let record = temp.join("record");
+    let program = temp.program("p", Program::Exit);
+    let all = token();
+    let mut watch = Watch::findings(&["--record", path_text(&record)]);
+    let mut last = SystemTime::UNIX_EPOCH;
+    for round in 0..2 {
+        storm(&program, &format!("{all}-{round}-"), 2, 150);
+        watch.barrier();
+        last = SystemTime::now();
+        // A frame is on disk when it is due, storm or not: what came before is there by now.
+        assert!(common::eventually(|| {
+            let is = |row: &Value| {
+                row["ProcessCommandLine"]
+                    .as_str()
+                    .is_some_and(|line| line.contains(&all))
+            };
+            lines(&record).iter().filter(|row| is(row)).count() == 300 * (round + 1)
+        }));
+        let waited = last.elapsed().unwrap_or_default();
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
+        let before = files(&record);
+        let contents: Vec<_> = before.iter().map(|file| fs::read(file).expect("a file")).collect();
+        watch.kill();
+        watch = Watch::findings(&["--record", path_text(&record)]);
+        // What was there is there: a new monitor begins new files.
+        for (file, content) in before.iter().zip(contents) {
+            assert!(
+                fs::read(file).expect("a file").starts_with(&content),
+                "{}",
+                file.display()
+            );
+        }
+    }
+    assert!(last > SystemTime::UNIX_EPOCH);
+    watch.stop();
+}
