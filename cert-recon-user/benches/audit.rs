@@ -67,8 +67,8 @@ fn piece(mix: Mix) -> Vec<u8> {
             ),
             _ => ("", ""),
         };
-        if matches!(mix, Mix::Mixed) && event % 10 != 0 {
-            if event % 3 == 0 {
+        if matches!(mix, Mix::Mixed) && !event.is_multiple_of(10) {
+            if event.is_multiple_of(3) {
                 text += &format!(
                     "type=USER_ACCT {stamp} pid={pid} uid=0 auid=4294967295 ses=4294967295 msg='op=PAM:accounting \
                      grantors=pam_permit acct=\"root\" exe=\"/usr/sbin/cron\" hostname=? addr=? terminal=cron res=success'\n"
