@@ -92,6 +92,10 @@ impl AuditParser {
         match record(line) {
             Ok(Some(record)) if record.node.is_empty() => self.record(Record { node: host, ..record }, place, out),
             Ok(Some(record)) => self.record(record, place, out),
+            Ok(None) if is_unnumbered(line) => out.bad(
+                place,
+                &"an audit record without the number of its event, as the journal prints it: `journalctl -o json` gives it",
+            ),
             Ok(None) => loss::line(line, place, out),
             Err(why) => out.bad(place, &why),
         }
@@ -181,10 +185,10 @@ impl AuditParser {
             let mut event = self.events.spare();
             event.begin(key.0, key.1, place);
             add(&mut event);
-            self.make_room(record.stamp, out);
+            self.make_room(key, out);
             self.events.open(key, event);
         } else if record.kind == Kind::Execve {
-            self.make_room(record.stamp, out);
+            self.make_room(key, out);
         }
     }
 
@@ -211,7 +215,7 @@ impl AuditParser {
     }
 
     /// Takes for whole what waits too long, or what there is no room for.
-    fn make_room(&mut self, now: Stamp, out: &mut dyn Out) {
+    fn make_room(&mut self, now: Key, out: &mut dyn Out) {
         while let Some((event, why)) = self.events.surplus(now) {
             if why == Why::Room && event.is_exec() && !event.is_complete() {
                 out.bad(
@@ -265,6 +269,13 @@ impl AuditParser {
         });
         self.parents.note(event.node, &exec);
     }
+}
+
+/// Whether the line is an EXECVE record in the short form of the journal (`audit[12]: EXECVE argc=1 a0="ls"`, before systemd
+/// 233 `audit: <audit-1309> argc=1 a0="ls"`), which does not say to which event it belongs.
+fn is_unnumbered(line: &[u8]) -> bool {
+    let has = |needle: &[u8]| memchr::memmem::find(line, needle).is_some();
+    has(b"audit") && (has(b": EXECVE argc=") || has(b": <audit-1309> argc="))
 }
 
 /// Whether a text begins as an audit log does.

@@ -11,8 +11,10 @@ use super::{event::Event, line::Stamp};
 pub(super) const OPEN: usize = 4096;
 /// Bytes that they may have together.
 pub(super) const BYTES: usize = 64 << 20;
-/// An event is whole when another one is so many seconds later.
-const LATEST: i64 = 5;
+/// An event is whole when another one of its host is so many seconds later, or earlier: then the clock was set.
+const LATEST: u64 = 5;
+/// Or one of another host, whose clock may differ.
+const LATEST_ELSEWHERE: u64 = 60;
 /// Events that are remembered after they were given, so that a line that comes late, or twice, is no second exec.
 const CLOSED: usize = 4096;
 /// Events whose memory is kept to be used again.
@@ -76,10 +78,11 @@ impl Table {
         self.open.insert(key, event);
     }
 
-    /// An event that waits too long, or that there is no room for, with one more that happens `now`.
-    pub(super) fn surplus(&mut self, now: Stamp) -> Option<(Event, Why)> {
+    /// An event that waits too long, or that there is no room for, with one more that happens now.
+    pub(super) fn surplus(&mut self, (node, now): Key) -> Option<(Event, Why)> {
         let key = self.first()?;
-        let why = if key.1.seconds.saturating_add(LATEST) < now.seconds {
+        let passed = key.1.seconds.abs_diff(now.seconds);
+        let why = if passed > if key.0 == node { LATEST } else { LATEST_ELSEWHERE } {
             Why::Late
         } else if self.open.len() >= OPEN || self.bytes > BYTES {
             Why::Room

@@ -225,3 +225,45 @@ fn a_log_of_many_small_inputs_is_read_like_one() {
     let found = Collected::of(Box::<AuditParser>::default(), files);
     assert_eq!(found.reports.len(), 1);
 }
+
+#[test]
+fn hosts_whose_clocks_differ_do_not_end_each_others_events_and_a_clock_may_be_set() {
+    let on = |node: &str, second: u64| -> Vec<String> {
+        let lines = event(second, 10, 1, &["curl", node]);
+        let second = (1_700_000_000 + second).to_string();
+        let of = |line: &String| format!("node={node} {}", line.replace("1700000000", &second));
+        lines.iter().map(of).collect()
+    };
+    let (ahead, behind) = (on("a", 40), on("b", 10));
+    let mixed: Vec<String> = behind
+        .iter()
+        .zip(&ahead)
+        .flat_map(|(b, a)| [b.clone(), a.clone()])
+        .collect();
+    let found = one(&mixed);
+    let told: Vec<_> = found
+        .iter()
+        .map(|report| (line(report), report.directory.is_some()))
+        .collect();
+    assert_eq!(told, [("curl b".to_owned(), true), ("curl a".to_owned(), true)]);
+    let mut parser = AuditParser::default();
+    let mut found = Collected::default();
+    for record in on("a", 100)[..3].iter().chain(&on("a", 50)[..3]) {
+        parser.line(record.as_bytes(), b"", Place::default(), &mut found);
+    }
+    assert_eq!((found.reports.len(), parser.events.len()), (1, 1));
+}
+
+#[test]
+fn a_record_that_does_not_say_to_which_event_it_belongs_is_told() {
+    for line in [
+        "Nov 25 17:00:00 h audit[12]: EXECVE argc=1 a0=\"ls\"",
+        "Nov 25 17:00:00 h audit: EXECVE argc=1 a0=\"ls\"",
+        "Nov 25 17:00:00 h audit: <audit-1309> argc=1 a0=\"ls\"",
+    ] {
+        let found = parsed(line.as_bytes());
+        assert!(found.reports.is_empty());
+        assert_eq!(found.bad.len(), 1, "{line}");
+    }
+    assert_eq!(parsed(b"Nov 25 17:00:00 h audit[12]: CWD cwd=\"/\"").bad, []);
+}

@@ -45,12 +45,16 @@ fn of_run<'a>(found: &'a Collected, runs: &[Run], name: &str) -> Option<&'a Repo
     found.reports.iter().find(|report| report.pid == Some(run.pid))
 }
 
-/// An exec, as far as it is compared.
-fn told(report: &Report) -> (Option<u32>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) {
-    let Report {
-        pid, argv, directory, ..
-    } = report.clone();
-    (pid, argv, directory, report.folder_path.clone())
+/// An exec, as far as it is compared: its process, and arguments, directory and executable.
+type Told = (Option<u32>, [Option<Vec<u8>>; 3]);
+
+fn told(report: &Report) -> Told {
+    let texts = [
+        Some(report.argv.clone()),
+        report.directory.clone(),
+        report.folder_path.clone(),
+    ];
+    (report.pid, texts)
 }
 
 #[test]
