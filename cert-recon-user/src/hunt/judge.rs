@@ -1,7 +1,7 @@
 //! What the rules say of each recorded exec, and the sums.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Arc, mpsc::SyncSender},
     time::SystemTime,
 };
@@ -154,7 +154,7 @@ impl Out for Judge<'_> {
             count: 1,
             why,
         };
-        if let Some((_, before)) = mem::replace(&mut self.bad, Some((place.file, bad))) {
+        if let Some((_, before)) = self.bad.replace((place.file, bad)) {
             self.tell(Event::Bad(before));
         }
     }

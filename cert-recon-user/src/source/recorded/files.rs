@@ -59,10 +59,13 @@ pub fn list(paths: &[PathBuf]) -> (Vec<Set>, Vec<Unlisted>) {
     (sets.collect(), found.unlisted)
 }
 
+/// The folder, and the name that the files of a set share.
+type SetName = (PathBuf, Vec<u8>);
+
 #[derive(Default)]
 struct Found {
     /// By folder and name without what rotation adds.
-    sets: BTreeMap<(PathBuf, Vec<u8>), Vec<(Age, Listed)>>,
+    sets: BTreeMap<SetName, Vec<(Age, Listed)>>,
     unlisted: Vec<Unlisted>,
 }
 

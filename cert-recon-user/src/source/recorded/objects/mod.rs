@@ -18,7 +18,7 @@ use std::io;
 use self::{
     json::{Json, Piece},
     row::repaired,
-    window::Window,
+    window::{Window, decoded},
 };
 pub(super) use self::{
     row::{Row, Slot},
@@ -70,6 +70,7 @@ fn objects(mut json: Json<'_>, slot: Slot, each: Each<'_>, out: &mut dyn Out) ->
 /// matter.
 pub(super) fn has_columns(sample: &[u8], names: &[&str]) -> bool {
     let text = decoded(sample);
+    let text = String::from_utf8_lossy(&text);
     let text = text.trim_start();
     if text.starts_with(['{', '[']) {
         let text = text.to_ascii_lowercase();
@@ -85,17 +86,4 @@ pub(super) fn has_columns(sample: &[u8], names: &[&str]) -> bool {
     names
         .iter()
         .all(|name| columns.iter().any(|column| column.eq_ignore_ascii_case(name)))
-}
-
-/// A sample as text, whatever its encoding is.
-fn decoded(sample: &[u8]) -> String {
-    let units = |from: fn([u8; 2]) -> u16| -> Vec<u16> {
-        let pairs = sample.get(2..).unwrap_or_default().chunks_exact(2);
-        pairs.map(|pair| from([pair[0], pair[1]])).collect()
-    };
-    match sample {
-        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)),
-        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)),
-        _ => String::from_utf8_lossy(sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample)).into_owned(),
-    }
 }
