@@ -4,6 +4,7 @@
 //! line; each command has its module, and what several of them need is in [`workspace`], [`cache`], [`tools`] and
 //! [`toolchain`].
 
+mod bench;
 mod build_ebpf;
 mod cache;
 mod ci;
@@ -45,6 +46,8 @@ enum Command {
     Test(test::Args),
     /// Run every other check: format, lints, documentation, licences, advisories, the eBPF object
     Ci(ci::Args),
+    /// Measure cert-recon side by side with what people use instead
+    Bench(bench::Args),
     /// Run the fuzz targets: hostile rule files, shell texts, URLs, argv
     Fuzz(fuzz::Args),
     /// Boot real kernels in QEMU and run the live tests in them
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Vm(args) => vm::run(&args).map(|()| ExitCode::SUCCESS),
     };
