@@ -3,18 +3,19 @@
 //! Owns the meaning of its columns (Microsoft documents them under "DeviceProcessEvents" in the advanced hunting schema). The
 //! command line is a text there; the program and its parents are told by name and folder.
 
-use std::{borrow::Cow, io};
+use std::io;
 
 use super::{
     Input, Out, Parser, Place, Recorded,
-    objects::{self, Row, has_columns, when},
+    objects::{self, Columns, Row, has_columns},
+    sha256,
 };
 use crate::{
     event::{Argv, Exec, FilePath},
     finding::{Image, Process, Report},
 };
 
-const COLUMNS: [&str; 27] = [
+const COLUMNS: Columns = Columns(&[
     "Timestamp",
     "TimeGenerated",
     "Timestamp [UTC]",
@@ -43,19 +44,11 @@ const COLUMNS: [&str; 27] = [
     "AccountDomain",
     "CreatedTime",
     "ProcessCreationTime",
-];
+]);
 
-fn slot(name: &[u8]) -> Option<usize> {
-    COLUMNS
-        .iter()
-        .position(|column| name.eq_ignore_ascii_case(column.as_bytes()))
-}
-
-fn column(name: &str) -> usize {
-    COLUMNS
-        .iter()
-        .position(|column| *column == name)
-        .unwrap_or(COLUMNS.len())
+/// The slot of a column that is asked for.
+fn slot(name: &str) -> usize {
+    COLUMNS.slot(name.as_bytes()).unwrap_or(usize::MAX)
 }
 
 /// Reads such exports.
@@ -66,13 +59,18 @@ pub struct Defender {
 
 impl Parser for Defender {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
-        objects::read(input, slot, &mut |row, place, out| self.row(row, place, out), out)
+        objects::read(
+            input,
+            |name| COLUMNS.slot(name),
+            &mut |row, place, out| self.row(row, place, out),
+            out,
+        )
     }
 }
 
 impl Defender {
     fn row(&mut self, row: &Row<'_>, place: Place, out: &mut dyn Out) {
-        let get = |name| row.get(column(name));
+        let get = |name| row.get(slot(name));
         // Other events of processes are no execs.
         if get("ActionType").is_some_and(|kind| !kind.eq_ignore_ascii_case(b"ProcessCreated")) {
             return;
@@ -87,12 +85,9 @@ impl Defender {
             "TimeGenerated [UTC]",
             "TimeGenerated (UTC)",
         ];
-        let Some(time) = times.iter().find_map(|name| get(name)) else {
-            return out.bad(place, &"a row without Timestamp and without TimeGenerated");
-        };
-        let Some(time) = when(time) else {
-            let shown = crate::text::lossless(time).0.into_owned();
-            return out.bad(place, &format_args!("a time in no form that is known: {shown:?}"));
+        let time = match COLUMNS.time(row, &times) {
+            Ok(time) => time,
+            Err(why) => return out.bad(place, &why),
         };
         let (name, path) = (get("FileName"), get("FolderPath"));
         let line = get("ProcessCommandLine");
@@ -102,12 +97,12 @@ impl Defender {
         let mut exec = Exec::new(time, Argv::text(text(line.unwrap_or_default(), &mut self.line)));
         exec.path = name;
         exec.executable = path.map(file_path);
-        exec.executable_size = row.number(column("FileSize"));
-        exec.pid = row.id(column("ProcessId"));
-        exec.parent_pid = row.id(column("InitiatingProcessId"));
+        exec.executable_size = row.number(slot("FileSize"));
+        exec.pid = row.id(slot("ProcessId"));
+        exec.parent_pid = row.id(slot("InitiatingProcessId"));
         let complete = |report: &mut Report| {
-            report.account = row.text(column("AccountName"));
-            report.sha256 = get("SHA256").and_then(digest).map(Ok);
+            report.account = row.text(slot("AccountName"));
+            report.sha256 = get("SHA256").and_then(sha256).map(Ok);
             let parent = Process {
                 pid: exec.parent_pid,
                 image: image(
@@ -117,7 +112,7 @@ impl Defender {
                 ),
             };
             let above = Process {
-                pid: row.id(column("InitiatingProcessParentId")),
+                pid: row.id(slot("InitiatingProcessParentId")),
                 image: image(get("InitiatingProcessParentFileName"), None, None),
             };
             push_known(&mut report.ancestry, [parent, above]);
@@ -164,19 +159,6 @@ pub(super) fn file_path(path: &[u8]) -> FilePath<'_> {
     } else {
         FilePath::Windows(path)
     }
-}
-
-/// A SHA-256 in hexadecimal digits.
-pub(super) fn digest(text: &[u8]) -> Option<[u8; 32]> {
-    let text: Cow<'_, str> = String::from_utf8_lossy(text);
-    let mut hash = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 /// Whether a text begins as such an export does.

@@ -21,7 +21,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Place, format::SAMPLE};
+use super::{Out, Place, format::SAMPLE};
 
 /// Bytes of the longest line that is read. The longest argv is 2 MiB on usual hosts; hex-encoded or escaped it is up to six
 /// times as long, and a record can hold several.
@@ -254,6 +254,26 @@ impl Input {
 
     fn return_lent(&mut self) {
         self.reader.consume(std::mem::take(&mut self.lent));
+    }
+}
+
+/// Hands every line of a file to `each`, with where it is; what is too long for a line is told.
+///
+/// # Errors
+///
+/// Reading failed.
+pub(super) fn each_line(
+    input: &mut Input,
+    out: &mut dyn Out,
+    mut each: impl FnMut(&[u8], Place, &mut dyn Out),
+) -> io::Result<()> {
+    loop {
+        let place = input.next_place();
+        match input.next_line()? {
+            Some(Line::Whole(line)) => each(line, place, out),
+            Some(Line::TooLong) => out.bad(place, &"the line is longer than any that is read"),
+            None => return Ok(()),
+        }
     }
 }
 

@@ -7,15 +7,16 @@ use std::io;
 
 use super::{
     Input, Out, Parser, Place, Recorded,
-    defender::{digest, file_path, image, push_known, text},
-    objects::{self, Row, has_columns, when},
+    defender::{file_path, image, push_known, text},
+    objects::{self, Columns, Row, has_columns},
+    sha256,
 };
 use crate::{
     event::{Argv, Exec},
     finding::{Process, Report},
 };
 
-const COLUMNS: [&str; 26] = [
+const COLUMNS: Columns = Columns(&[
     "#event_simpleName",
     "event_simpleName",
     "@timestamp",
@@ -42,19 +43,11 @@ const COLUMNS: [&str; 26] = [
     "aid",
     "TargetProcessId",
     "@timestamp.nanos",
-];
+]);
 
-fn slot(name: &[u8]) -> Option<usize> {
-    COLUMNS
-        .iter()
-        .position(|column| name.eq_ignore_ascii_case(column.as_bytes()))
-}
-
-fn column(name: &str) -> usize {
-    COLUMNS
-        .iter()
-        .position(|column| *column == name)
-        .unwrap_or(COLUMNS.len())
+/// The slot of a column that is asked for.
+fn slot(name: &str) -> usize {
+    COLUMNS.slot(name.as_bytes()).unwrap_or(usize::MAX)
 }
 
 /// Reads such exports.
@@ -65,13 +58,18 @@ pub struct LogScale {
 
 impl Parser for LogScale {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
-        objects::read(input, slot, &mut |row, place, out| self.row(row, place, out), out)
+        objects::read(
+            input,
+            |name| COLUMNS.slot(name),
+            &mut |row, place, out| self.row(row, place, out),
+            out,
+        )
     }
 }
 
 impl LogScale {
     fn row(&mut self, row: &Row<'_>, place: Place, out: &mut dyn Out) {
-        let get = |name: &str| row.get(column(name));
+        let get = |name: &str| row.get(slot(name));
         let first = |names: &[&str]| names.iter().find_map(|name| get(name));
         // A query that selects columns need not keep this one.
         let kind = first(&["#event_simpleName", "event_simpleName"]);
@@ -87,12 +85,9 @@ impl LogScale {
             "timestamp",
             "_time",
         ];
-        let Some(time) = first(&times) else {
-            return out.bad(place, &"a row without @timestamp and without ProcessStartTime");
-        };
-        let Some(time) = when(time) else {
-            let shown = crate::text::lossless(time).0.into_owned();
-            return out.bad(place, &format_args!("a time in no form that is known: {shown:?}"));
+        let time = match COLUMNS.time(row, &times) {
+            Ok(time) => time,
+            Err(why) => return out.bad(place, &why),
         };
         let (path, line) = (get("ImageFileName"), get("CommandLine"));
         if path.is_none() && line.is_none() {
@@ -105,13 +100,13 @@ impl LogScale {
             .map(|path| path.base_name())
             .filter(|name| !name.is_empty());
         exec.path = name;
-        let id = |names: &[&str]| names.iter().find_map(|name| row.id(column(name)));
+        let id = |names: &[&str]| names.iter().find_map(|name| row.id(slot(name)));
         exec.pid = id(&["RawProcessId", "RawProcessId_decimal"]);
         exec.uid = id(&["RUID", "UID", "UID_decimal"]);
         exec.effective_uid = id(&["UID", "UID_decimal"]);
         let complete = |report: &mut Report| {
-            report.account = row.text(column("UserName"));
-            report.sha256 = get("SHA256HashData").and_then(digest).map(Ok);
+            report.account = row.text(slot("UserName"));
+            report.sha256 = get("SHA256HashData").and_then(sha256).map(Ok);
             let parent = Process {
                 pid: None,
                 image: image(

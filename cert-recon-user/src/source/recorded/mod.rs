@@ -137,3 +137,19 @@ pub fn time(seconds: i64, nanos: u32) -> Option<SystemTime> {
     let since = Duration::new(u64::try_from(seconds).ok()?, 0).checked_add(Duration::from_nanos(nanos.into()))?;
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
+
+/// The same, of a time that was read; none of one before 1970.
+#[must_use]
+pub fn time_of(time: jiff::Timestamp) -> Option<SystemTime> {
+    self::time(time.as_second(), u32::try_from(time.subsec_nanosecond()).ok()?)
+}
+
+/// A SHA-256 in hexadecimal digits, of either case.
+fn sha256(text: &[u8]) -> Option<[u8; 32]> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 64)?;
+    let mut hash = [0; 32];
+    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}

@@ -21,7 +21,7 @@ use self::{
     open::{Key, OPEN, Table, Why},
     parents::Parents,
 };
-use super::{Input, Line, Out, Parser, Place, Recorded};
+use super::{Input, Out, Parser, Place, Recorded, input::each_line};
 use crate::{finding::Report, text};
 
 /// Hosts that one log may name.
@@ -62,17 +62,7 @@ pub(super) struct JournalEntry<'a> {
 
 impl Parser for AuditParser {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
-        loop {
-            let place = Place {
-                line: input.place().line + 1,
-                ..input.place()
-            };
-            match input.next_line()? {
-                Some(Line::Whole(line)) => self.line(line, b"", place, out),
-                Some(Line::TooLong) => out.bad(place, &"the line is too long for a record"),
-                None => return Ok(()),
-            }
-        }
+        each_line(input, out, |line, place, out| self.line(line, b"", place, out))
     }
 
     fn finish(&mut self, out: &mut dyn Out) {

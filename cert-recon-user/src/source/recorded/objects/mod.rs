@@ -13,7 +13,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{io, time::SystemTime};
 
 use self::{
     json::{Json, Piece},
@@ -25,9 +25,34 @@ pub(super) use self::{
     time::when,
 };
 use super::{Input, Out, Place};
+use crate::text;
 
 /// Takes a row, and where it begins.
 pub(super) type Each<'e> = &'e mut dyn FnMut(&Row<'_>, Place, &mut dyn Out);
+
+/// The columns that a format asks for, by name; case does not matter. A column's slot is its place here.
+pub(super) struct Columns(pub(super) &'static [&'static str]);
+
+impl Columns {
+    pub(super) fn slot(&self, name: &[u8]) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|column| name.eq_ignore_ascii_case(column.as_bytes()))
+    }
+
+    /// The cell of the first of these columns that has one.
+    pub(super) fn first<'r>(&self, row: &'r Row<'_>, names: &[&str]) -> Option<&'r [u8]> {
+        names.iter().find_map(|name| row.get(self.slot(name.as_bytes())?))
+    }
+
+    /// The time in the first of these columns that has one; else why there is none.
+    pub(super) fn time(&self, row: &Row<'_>, names: &[&str]) -> Result<SystemTime, String> {
+        let Some(text) = self.first(row, names) else {
+            return Err(format!("a row without a time: it has none of {}", names.join(", ")));
+        };
+        when(text).ok_or_else(|| format!("a time in no form that is known: {:?}", text::lossless(text).0))
+    }
+}
 
 /// Reads a table of either form to its end.
 ///
@@ -69,8 +94,8 @@ fn objects(mut json: Json<'_>, slot: Slot, each: Each<'_>, out: &mut dyn Out) ->
 /// Whether the names of columns, or of the members of objects, at the beginning of a text have all of these. Case does not
 /// matter.
 pub(super) fn has_columns(sample: &[u8], names: &[&str]) -> bool {
-    let text = decoded(sample);
-    let text = String::from_utf8_lossy(&text);
+    let decoded = decoded(sample);
+    let text = String::from_utf8_lossy(&decoded);
     let text = text.trim_start();
     if text.starts_with(['{', '[']) {
         let text = text.to_ascii_lowercase();

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::{civil::DateTime, tz::TimeZone};
 
+use crate::source::recorded::time_of;
+
 /// Forms of the portals' tables: `Nov 25, 2026 5:33:39.123 PM`, `11/25/2026, 5:33:39.123 PM`, `11/25/2026 5:33:39 PM`.
 const FORMS: [&str; 3] = [
     "%b %d, %Y %I:%M:%S%.f %p",
@@ -21,18 +23,13 @@ pub(in crate::source::recorded) fn when(text: &[u8]) -> Option<SystemTime> {
         return epoch(text);
     }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return system(time);
+        return time_of(time);
     }
     let civil = text
         .parse::<DateTime>()
         .ok()
         .or_else(|| FORMS.iter().find_map(|form| DateTime::strptime(form, text).ok()))?;
-    system(TimeZone::UTC.to_timestamp(civil).ok()?)
-}
-
-fn system(time: jiff::Timestamp) -> Option<SystemTime> {
-    let since = Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(since)
+    time_of(TimeZone::UTC.to_timestamp(civil).ok()?)
 }
 
 /// Seconds since 1970 with or without decimals, or milliseconds: no exec that was recorded is of before 1973, when there were as

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 
 use super::{Heard, LONGEST, Running, entry, json::Accept};
 use crate::source::recorded::{
-    Input, Line, Out, Parser, Place,
+    Input, Out, Parser, Place,
+    input::each_line,
     syslog::{Clock, Stamp},
 };
 
@@ -209,14 +210,7 @@ pub(crate) fn is_log<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
 impl Parser for SudoLog {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
         self.clock.set_latest(input.modified().unwrap_or(self.now));
-        loop {
-            let place = input.next_place();
-            match input.next_line()? {
-                Some(Line::Whole(line)) => self.line(line, place, out),
-                Some(Line::TooLong) => out.bad(place, &"a line that is too long"),
-                None => return Ok(()),
-            }
-        }
+        each_line(input, out, |line, place, out| self.line(line, place, out))
     }
 
     fn finish(&mut self, out: &mut dyn Out) {

@@ -16,8 +16,9 @@ pub(crate) use self::{
     line::{Entry, decimal},
 };
 use super::{
-    Input, Line, Out, Parser, Place,
+    Input, Out, Parser, Place,
     audit::AuditParser,
+    input::each_line,
     sudo::{Heard, Messages},
     sysmon,
 };
@@ -86,14 +87,7 @@ impl Syslog {
 impl Parser for Syslog {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
         self.clock.set_latest(input.modified().unwrap_or(self.now));
-        loop {
-            let place = input.next_place();
-            match input.next_line()? {
-                Some(Line::Whole(line)) => self.line(line, place, out),
-                Some(Line::TooLong) => out.bad(place, &"a line that is too long"),
-                None => return Ok(()),
-            }
-        }
+        each_line(input, out, |line, place, out| self.line(line, place, out))
     }
 
     fn finish(&mut self, out: &mut dyn Out) {

@@ -1,13 +1,13 @@
 //! `cert-recon hunt`.
 
+mod outputs;
+
 use std::{
-    collections::HashMap,
     ffi::OsString,
     fmt::Write as _,
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal as _, Write as _},
+    fs::File,
+    io::{self, Write as _},
     iter,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
@@ -15,9 +15,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+use indicatif::ProgressBar;
 
+use self::outputs::{Accounts, Standard, bar, create_page, end_on_interrupt};
 use super::{Status, parse_confidence, rule_args::RuleArgs, settings::Asked};
 use crate::{
     finding::Report,
@@ -36,7 +36,7 @@ use crate::{
         Format as Source, files,
         input::Progress,
         local::{self, Where},
-        segments,
+        segments, time_of,
     },
     suppress::{Gate, Wanted},
     text::for_terminal,
@@ -120,9 +120,8 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
             .checked_sub(ago)
             .ok_or_else(|| "that is too long ago".to_owned());
     }
-    let since_1970 = |time: jiff::Timestamp| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok();
-    if let Some(time) = text.parse().ok().and_then(since_1970) {
-        return Ok(SystemTime::UNIX_EPOCH + time);
+    if let Some(time) = text.parse().ok().and_then(time_of) {
+        return Ok(time);
     }
     Err(
         "it is neither a length of time (24h, 7d) nor a time with its zone (2026-11-25T17:00:00Z, \
@@ -482,128 +481,9 @@ impl Work {
     }
 }
 
-/// Standard output. A reader that went away ends the writing, quietly.
-struct Standard {
-    out: io::BufWriter<io::Stdout>,
-    header: Option<Vec<u8>>,
-    broken: bool,
-}
-
-impl Standard {
-    fn new(format: Format) -> Self {
-        Self {
-            out: io::BufWriter::with_capacity(64 << 10, io::stdout()),
-            header: (format == Format::Csv).then(csv::header),
-            broken: false,
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.broken {
-            return Ok(());
-        }
-        let header = self.header.take().unwrap_or_default();
-        let result = self.out.write_all(&header).and_then(|()| self.out.write_all(bytes));
-        self.checked(result)
-    }
-
-    /// Writes what waits. A table without rows has its names.
-    fn end(mut self) -> anyhow::Result<()> {
-        self.write(b"").context("writing to standard output")?;
-        let result = if self.broken { Ok(()) } else { self.out.flush() };
-        self.checked(result).context("writing to standard output")
-    }
-
-    fn checked(&mut self, result: io::Result<()>) -> io::Result<()> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.broken = true;
-                Ok(())
-            }
-            result => result,
-        }
-    }
-}
-
-/// Names of this host's accounts, for this host's own processes.
-#[derive(Default)]
-struct Accounts(HashMap<u32, String>);
-
-impl Accounts {
-    fn complete(&mut self, report: &mut Report, device: &str) {
-        if let Some(origin) = &mut report.origin {
-            origin.device = Some(device.to_owned());
-        }
-        report.account = report.uid.map(|uid| self.name(uid));
-        report.effective_account = report.effective_uid.map(|uid| self.name(uid));
-        report.login_account = report.login_uid.map(|uid| self.name(uid));
-    }
-
-    fn name(&mut self, uid: u32) -> String {
-        let name = self.0.entry(uid).or_insert_with(|| {
-            let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
-            user.ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
-        });
-        name.clone()
-    }
-}
-
 /// Bytes of a job's files, where that is known.
 fn size(job: &Job) -> Option<u64> {
     let Job::Files(set) = job else { return None };
     let sizes = set.files.iter().filter_map(|file| file.path.metadata().ok());
     Some(sizes.map(|metadata| metadata.len()).sum())
-}
-
-/// On a terminal. Of what has no size (standard input, a program's output) only the bytes so far are shown.
-fn bar(bytes: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = if bytes > 0 {
-        (
-            ProgressBar::new(bytes),
-            "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
-        )
-    } else {
-        (ProgressBar::new_spinner(), "{spinner} {bytes}  {bytes_per_sec}")
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style)
-}
-
-/// SIGINT ends the reading; what was found is shown. A second one ends the program.
-fn end_on_interrupt(progress: &Arc<Progress>) -> anyhow::Result<()> {
-    let progress = Arc::clone(progress);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("listening for SIGINT")?;
-    let mut interrupts = {
-        let _inside = runtime.enter();
-        signal(SignalKind::interrupt()).context("listening for SIGINT")?
-    };
-    thread::Builder::new()
-        .name("interrupt".to_owned())
-        .spawn(move || {
-            runtime.block_on(async move {
-                interrupts.recv().await;
-                progress.stop.store(true, Ordering::Relaxed);
-                log::warn!("ending early: what was found so far follows; interrupt again to end without it");
-                interrupts.recv().await;
-                std::process::exit(i32::from(Status::Incomplete as u8));
-            });
-        })
-        .context("listening for SIGINT")?;
-    Ok(())
-}
-
-/// A new file that only its owner can read: it tells of people.
-fn create_page(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("creating the page {} (it must not exist yet)", path.display()))
 }
