@@ -276,6 +276,43 @@ fn every_form_has_every_finding_and_the_page_is_a_new_file() {
 }
 
 #[test]
+fn a_file_of_a_record_is_one_whatever_is_damaged_in_it() {
+    let line = |second: u32| {
+        format!(
+            "{{\"Timestamp\":\"2026-11-25T17:33:{second:02}.000000Z\",\"ProcessArguments\":[\"curl\",\"https://crt.sh/\"]}}\n"
+        )
+    };
+    let frames = [
+        zstd::encode_all(line(40).as_bytes(), 3),
+        zstd::encode_all(line(41).as_bytes(), 3),
+    ]
+    .map(Result::unwrap);
+    let whole = frames.concat();
+    let name = "execs-20261125T173339.123456Z-42.ndjson.zst";
+    let run = |test: &str, bytes: &[u8]| {
+        let folder = Folder::new(&format!("record-{test}"));
+        folder.file(name, bytes);
+        let output = hunt(["--format", "json", folder.0.to_str().unwrap()]);
+        (
+            output.status.code(),
+            rows(&output).len(),
+            said(&output).contains("missing from"),
+        )
+    };
+    assert_eq!(run("whole", &whole), (Some(1), 2, false));
+    // Cut: what was whole is found, and what is missing is told; that is how a record of a killed monitor looks.
+    assert_eq!(
+        run("torn", &whole[..frames[0].len() + frames[1].len() / 2]),
+        (Some(1), 1, true)
+    );
+    assert_eq!(run("first", &frames[0][..frames[0].len() / 2]), (Some(0), 0, true));
+    // Damaged: not all of it can be read.
+    let mut damaged = whole.clone();
+    damaged[0] ^= 1;
+    assert_eq!(run("magic", &damaged).0, Some(3));
+}
+
+#[test]
 fn a_table_without_findings_has_its_names() {
     let folder = Folder::new("names");
     let path = folder.file("audit.log", event(0, 1, "ls"));

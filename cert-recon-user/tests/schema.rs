@@ -20,6 +20,7 @@ use cert_recon::{
     rules::{BUILTIN_PACKS, Confidence, Engine, Severity, Subject, Verdict},
     sink::{json, line},
     source::live::Totals,
+    source::recorded::Format,
     text::is_harmful,
 };
 use proptest::{
@@ -644,6 +645,23 @@ fn records_that_differ_have_different_ids_and_the_same_record_has_the_same() {
     assert_eq!(read.event_id("a"), read.event_id("b"));
     for record in &all {
         assert_eq!(parsed(record)["EventId"], record.clone().event_id("host"));
+    }
+}
+
+#[test]
+fn every_kind_of_record_that_is_read_is_in_the_schema_and_in_the_documentation_of_hunts() {
+    let kinds: BTreeSet<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
+    let listed = SCHEMA["$defs"]["recordSource"]["enum"].as_array().unwrap();
+    assert_eq!(
+        listed
+            .iter()
+            .map(|kind| kind.as_str().unwrap())
+            .collect::<BTreeSet<_>>(),
+        kinds
+    );
+    let hunt = include_str!("../../docs/hunt.md");
+    for kind in kinds {
+        assert!(hunt.contains(&format!("`{kind}`")), "{kind}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The page for the case file: one HTML file with everything in it.
 //!
 //! Owns its form. It loads nothing, runs nothing and links nowhere; its content security policy says so to the browser. All
-//! foreign text goes through [`html::Text`], which leaves nothing of markup, control characters or changes of direction. It
+//! foreign text goes through `html::Text`, which leaves nothing of markup, control characters or changes of direction. It
 //! is bounded: texts are cut where they are very long, and findings beyond a number are counted and left out, which it says.
 
 mod chart;

@@ -216,6 +216,7 @@ fn torn() -> Gap {
         count: None,
         from: None,
         until: None,
-        what: "the monitor was killed: the last second before that may be missing".to_owned(),
+        what: "the file ends in the middle of a frame: its monitor was killed, is still writing it, or the copy is not whole"
+            .to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! The CSV form of an exec: one line, made of the fields that [`json`](super::json) gives.
+//! The CSV form of an exec: one line, made of the fields that [`json`] gives.
 //!
 //! Owns what a value looks like in a cell; `docs/hunt.md` describes it. A cell has no line break, holds nothing that a
 //! terminal would obey, and nothing that a spreadsheet would take for a formula, also where it takes `;` for the separator.

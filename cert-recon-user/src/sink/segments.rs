@@ -51,6 +51,12 @@ struct Segment {
     started: SystemTime,
 }
 
+impl Segment {
+    fn is_removed(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    }
+}
+
 impl Segments {
     /// Opens a folder, or makes it: mode 0700, and only if nobody else can write to it.
     ///
@@ -136,9 +142,20 @@ impl Segments {
     /// It could not be written. Nothing of it is in the file then, and its lines wait for the next call.
     pub fn flush(&mut self) -> io::Result<()> {
         let Some(first) = self.first else { return Ok(()) };
-        let frame = zstd::bulk::compress(&self.lines, LEVEL)?;
+        let mut packer = zstd::bulk::Compressor::new(LEVEL)?;
+        // Else a bit that has changed would be another text.
+        packer.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
+        let frame = packer.compress(&self.lines)?;
         let most = SEGMENT.min(self.budget / 8);
         if self.current.as_ref().is_some_and(|current| current.bytes >= most) {
+            self.current = None;
+        }
+        // Somebody has removed it: what is written to it would be gone with it.
+        if self.current.as_ref().is_some_and(|current| current.is_removed()) {
+            log::warn!(
+                "{}: a file was removed while it was written; another is begun",
+                self.folder.display()
+            );
             self.current = None;
         }
         let current = match &mut self.current {
@@ -179,7 +196,10 @@ impl Segments {
             match rustix::fs::open(self.folder.join(&name), flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
                     // The name has to be as durable as what is in the file.
-                    File::open(&self.folder)?.sync_all()?;
+                    if let Err(error) = File::open(&self.folder).and_then(|folder| folder.sync_all()) {
+                        let _ = fs::remove_file(self.folder.join(&name));
+                        return Err(error);
+                    }
                     return Ok(Segment {
                         file: File::from(file),
                         name: name.into(),
@@ -290,6 +310,41 @@ mod tests {
             let safe = ends.iter().rev().find(|(end, _)| *end <= cut as u64).unwrap().1;
             assert!(text.len() >= safe && whole.starts_with(&text), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_bit_that_has_changed_is_no_other_text() {
+        let folder = Folder::new("segments-bits");
+        let mut segments = open(&folder.0);
+        let whole: Vec<u8> = (0..20)
+            .flat_map(|number| line(1, &format!("text number {number}")))
+            .collect();
+        for line in whole.split_inclusive(|byte| *byte == b'\n') {
+            segments.add(line).unwrap();
+        }
+        segments.flush().unwrap();
+        let bytes = fs::read(&files(&folder.0)[0]).unwrap();
+        for at in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[at / 8] ^= 1 << (at % 8);
+            let mut text = Vec::new();
+            let read = io::copy(&mut zstd::Decoder::new(&changed[..]).unwrap(), &mut text);
+            assert!(read.is_err() || text == whole || text.is_empty(), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_not_written_to_any_more() {
+        let folder = Folder::new("segments-removed");
+        let mut segments = open(&folder.0);
+        segments.add(&line(1, "a")).unwrap();
+        segments.flush().unwrap();
+        fs::remove_file(&files(&folder.0)[0]).unwrap();
+        segments.add(&line(2, "b")).unwrap();
+        segments.flush().unwrap();
+        let left = files(&folder.0);
+        assert_eq!(left.len(), 1);
+        assert_eq!(read(&fs::read(&left[0]).unwrap()), line(2, "b"));
     }
 
     #[test]

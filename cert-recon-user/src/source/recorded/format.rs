@@ -12,6 +12,7 @@ use super::{
     journald::{self, Journal},
     logscale::{self, LogScale},
     own::{self, OwnLines},
+    segments,
     sudo::{self, SudoLog},
     syslog::{self, Syslog},
     sysmon::{self, SysmonXml},
@@ -106,6 +107,10 @@ impl Format {
 /// The format of a file of this name, where content alone does not tell it.
 #[must_use]
 pub fn by_name(path: &Path) -> Option<Format> {
+    // Its first bytes may be the damaged ones.
+    if segments::started(path).is_some() {
+        return Some(Format::CertRecon);
+    }
     history::by_name(path)
 }
 

@@ -8,7 +8,7 @@ use std::{borrow::Cow, io, time::SystemTime};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
-use super::{Gap, Input, Out, Parser, Place, Recorded, input::each_line, objects::when, sha256};
+use super::{Gap, Input, Line, Out, Parser, Place, Recorded, objects::when, sha256};
 use crate::{
     event::{Argv, Exec, FilePath},
     finding::{Folded, Image, Process, Report, Suppressed},
@@ -147,20 +147,38 @@ pub struct OwnLines {
 
 impl Parser for OwnLines {
     fn read(&mut self, input: &mut Input, out: &mut dyn Out) -> io::Result<()> {
-        each_line(input, out, |line, place, out| self.line(line, place, out))
+        // A line that is no JSON: unless the text breaks off in it, which is what is told then.
+        let mut bad: Option<(Place, serde_json::Error)> = None;
+        let result = loop {
+            let place = input.next_place();
+            let line = match input.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
+                Err(error) => break Err(error),
+            };
+            if let Some((place, error)) = bad.take() {
+                not_json(place, &error, out);
+            }
+            match line {
+                Line::Whole(line) => bad = self.line(line, place, out).err().map(|error| (place, error)),
+                Line::TooLong => out.bad(place, &"the line is longer than any that is read"),
+            }
+        };
+        if let Some((place, error)) = bad {
+            not_json(place, &error, out);
+        }
+        result
     }
 }
 
 impl OwnLines {
-    fn line(&mut self, line: &[u8], place: Place, out: &mut dyn Out) {
+    fn line(&mut self, line: &[u8], place: Place, out: &mut dyn Out) -> Result<(), serde_json::Error> {
         let line = line.trim_ascii();
         if line.is_empty() {
-            return;
+            return Ok(());
         }
-        let row: Row<'_> = match serde_json::from_slice(line) {
-            Ok(row) => row,
-            Err(error) => return out.bad(place, &format_args!("no record of cert-recon: {error}")),
-        };
+        let row: Row<'_> = serde_json::from_slice(line)?;
         match row.action_type.as_deref() {
             None | Some("ProcessCreated") => self.exec(&row, place, out),
             Some("EventsLost") => out.gap(
@@ -190,6 +208,7 @@ impl OwnLines {
                 &format_args!("a record of the kind {other}, which cert-recon does not write"),
             ),
         }
+        Ok(())
     }
 
     fn exec(&mut self, row: &Row<'_>, place: Place, out: &mut dyn Out) {
@@ -260,6 +279,10 @@ impl OwnLines {
             ..Recorded::new(&exec, place)
         });
     }
+}
+
+fn not_json(place: Place, error: &serde_json::Error, out: &mut dyn Out) {
+    out.bad(place, &format_args!("no record of cert-recon: {error}"));
 }
 
 /// The arguments: exactly where that is kept, else as text.

@@ -1,7 +1,7 @@
 //! Histories of shells: what was typed, with its time or without.
 //!
 //! Owns the forms of bash, zsh and fish, and what stands for an exec there: each simple command of a line, and the line as
-//! a whole ([`command`]). A history does not say whose it is nor whether a command worked; its path is no record, so no
+//! a whole (`command`). A history does not say whose it is nor whether a command worked; its path is no record, so no
 //! account is made of it.
 
 mod bash;

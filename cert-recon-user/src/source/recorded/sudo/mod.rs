@@ -1,6 +1,6 @@
 //! What sudo says it ran, wherever it says it: syslog, the journal, a file of its own.
 //!
-//! Owns messages: those that syslog made it cut into pieces are put together, and a message becomes an exec ([`entry`]).
+//! Owns messages: those that syslog made it cut into pieces are put together, and a message becomes an exec (`entry`).
 //! When and where it was said is its callers' matter. It never takes a command that was refused for one that ran.
 
 mod entry;
