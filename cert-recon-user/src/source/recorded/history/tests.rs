@@ -156,7 +156,7 @@ fn histories_are_known_by_their_times_or_their_names_and_other_texts_are_none() 
         assert_eq!(detect(bytes), expected, "{}", String::from_utf8_lossy(bytes));
     }
     for (path, expected) in [
-        ("/root/.bash_history", Some(Format::BashHistory)),
+        ("/var/lib/.bash_history", Some(Format::BashHistory)),
         ("alice.bash_history.gz", Some(Format::BashHistory)),
         ("%2Ebash_history", Some(Format::BashHistory)),
         (".bash_history-12345.tmp", Some(Format::BashHistory)),
