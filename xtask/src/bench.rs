@@ -68,16 +68,19 @@ fn hunt(megabytes: u64, runs: usize) -> Result<()> {
         ),
         Peer::new("grep -F -f", &["grep", "-F", "-f", &needles, &log]),
         Peer::new(
-            "ausearch -m EXECVE",
+            "ausearch --raw",
             &["ausearch", "--input", &log, "--raw", "-m", "EXECVE"],
         ),
+        Peer::new("ausearch -i", &["ausearch", "--input", &log, "-i", "-m", "EXECVE"]),
         Peer::new("aureport -x", &["aureport", "--input", &log, "-x", "--summary"]),
     ];
+    let output = folder.join("output");
     for round in 0..=runs {
         for peer in &mut peers {
-            peer.run(round > 0)?;
+            peer.run(&output, round > 0)?;
         }
     }
+    fs::remove_file(&output).with_context(|| format!("removing {}", output.display()))?;
     let found = Command::new(&program).args(["hunt", "--format=json", &log]).output()?;
     let found = found.stdout.iter().filter(|byte| **byte == b'\n').count() as u64;
     ensure!(found == FINDINGS, "the hunt found {found} of {FINDINGS} findings");
@@ -115,7 +118,8 @@ impl Peer {
         }
     }
 
-    fn run(&mut self, counts: bool) -> Result<()> {
+    /// What it prints goes to a file: grep looks no further than the first match when nobody reads what it prints.
+    fn run(&mut self, output: &Path, counts: bool) -> Result<()> {
         let Some((program, args)) = self.words.split_first() else {
             return Ok(());
         };
@@ -124,7 +128,7 @@ impl Peer {
             .args(args)
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(File::create(output).with_context(|| format!("making {}", output.display()))?)
             .stderr(Stdio::null())
             .spawn();
         let Ok(child) = child else {
