@@ -297,9 +297,7 @@ impl Writer {
             Self::Segments(_) => true,
         }
     }
-}
 
-impl Writer {
     /// When what was taken is to be put on disk; none when it is there.
     fn due(&self) -> Option<Instant> {
         match self {
@@ -372,7 +370,8 @@ impl Work {
         if let Err(error) = last {
             log::error!("writing to {}: {error}; its last lines are lost", self.name);
             let lost = self.writer.waiting();
-            queue.written.lines -= lost;
+            // One of them may not have been counted: it came with the end.
+            queue.written.lines = queue.written.lines.saturating_sub(lost);
             queue.written.dropped += lost;
         }
         queue.finished = true;
