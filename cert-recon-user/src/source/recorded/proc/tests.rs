@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::symlink, process};
+use std::{fs, os::unix::fs::symlink, process, time::Instant};
 
 use super::*;
 use crate::{
@@ -122,13 +122,19 @@ fn long_arguments_are_whole_and_rings_of_parents_end() {
 #[test]
 fn a_process_of_this_host_is_found() {
     let mut child = process::Command::new("sleep").arg("1000").spawn().unwrap();
+    // `spawn` returns when the child has given up this program's memory, a moment before its own arguments are there.
+    let arguments = format!("/proc/{}/cmdline", child.id());
+    let end = Instant::now() + Duration::from_secs(60);
+    while fs::read(&arguments).unwrap().is_empty() {
+        assert!(Instant::now() < end, "the child executes its program");
+        std::thread::yield_now();
+    }
     let mut collected = Collected::default();
     scan(Path::new("/proc"), &mut collected).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     let found = collected.reports.iter().find(|report| report.pid == Some(child.id()));
     let found = found.expect("the child");
-    // Its exec is over when `spawn` returns.
     assert_eq!(command_line(found), "sleep 1000");
     assert_eq!(found.parent_pid, Some(process::id()));
     let age = SystemTime::now().duration_since(found.time).unwrap_or_default();
