@@ -48,6 +48,7 @@ fn time(engine: &Engine, scratch: &mut Scratch, lines: &[Line]) -> Duration {
     let judge = |scratch: &mut Scratch| {
         for line in lines {
             let names: Vec<&[u8]> = line.names.iter().map(Vec::as_slice).collect();
+            scratch.forget();
             black_box(engine.judge(&Subject::new(&names, &line.argv), scratch));
         }
     };

@@ -54,7 +54,7 @@ fn hunt(megabytes: u64, runs: usize) -> Result<()> {
         .join("release/cert-recon");
     let folder = cache::dir()?.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let log = folder.join(format!("audit-{megabytes}.log"));
+    let log = folder.join(format!("audit-2-{megabytes}.log"));
     generate(&log, megabytes << 20)?;
     let needles = folder.join("needles");
     fs::write(&needles, NEEDLES).with_context(|| format!("writing {}", needles.display()))?;
@@ -181,7 +181,8 @@ impl Peer {
     }
 }
 
-/// A log like that of a busy build server: execs with their paths, and other events between them. It is kept for the next time.
+/// A log like that of a busy build server: execs with their paths, and other events between them. Four of seven execs have
+/// arguments of their own, the others are what is run all day. It is kept for the next time.
 fn generate(path: &Path, bytes: u64) -> Result<()> {
     if fs::metadata(path).is_ok_and(|meta| meta.len() >= bytes) {
         return Ok(());
@@ -215,12 +216,10 @@ fn generate(path: &Path, bytes: u64) -> Result<()> {
                     &["sed", "-n", "s/^version = \\(.*\\)/\\1/p", "Cargo.toml"],
                     noise,
                 ),
-                3 => exec(
-                    serial,
-                    "bash",
-                    &["/bin/bash", "-e", "/srv/ci/steps/build.sh", "--release"],
-                    noise,
-                ),
+                3 => {
+                    let line = format!("cd build/{noise:x} && make -s all | tee log");
+                    exec(serial, "bash", &["/bin/bash", "-ec", &line], noise)
+                }
                 4 => {
                     let object = format!("build/{noise:x}.o");
                     let source = format!("src/{noise:x}.c");
@@ -241,13 +240,16 @@ fn generate(path: &Path, bytes: u64) -> Result<()> {
                     ];
                     exec(serial, "gcc", &words, noise)
                 }
-                5 => exec(serial, "cat", &["cat", "/proc/self/mountinfo"], noise),
-                6 => exec(
+                5 => exec(
                     serial,
-                    "ls",
-                    &["ls", "-la", "--color=never", "/var/lib/build/cache"],
+                    "cat",
+                    &["cat", &format!("/proc/{}/status", noise % 60_000)],
                     noise,
                 ),
+                6 => {
+                    let folder = format!("/var/lib/build/cache/{noise:x}");
+                    exec(serial, "ls", &["ls", "-la", "--color=never", &folder], noise)
+                }
                 _ => exec(
                     serial,
                     "python3.11",

@@ -3,7 +3,10 @@
 //! Owns what packs can have wrong together; never judges.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::act_match::ActMatcher;
 use super::engine::{AtomInfo, CompiledCase, CompiledPack, CompiledPredicate, CompiledRule, Engine};
@@ -15,6 +18,9 @@ use super::matcher::Atom;
 use super::pack::{Case, Pack, Predicate, Terms};
 use super::read_pack::fault_of_term;
 use crate::document::nearest;
+
+/// The number of the next engine.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 pub(super) fn compile(packs: &[Pack]) -> Result<Engine, EngineError> {
     let mut compiler = Compiler::new(packs)?;
@@ -280,6 +286,7 @@ impl<'p> Compiler<'p> {
             })
             .collect();
         Ok(Engine {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             file_name: matcher(Field::FileName)?,
             command_line: matcher(Field::ProcessCommandLine)?,
             image: matcher(Field::ImageFileName)?,

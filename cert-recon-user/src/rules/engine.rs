@@ -7,12 +7,13 @@
 //! that holds; conditions are masks over the bits; rules are all-of and none-of their conditions. Rules about acts need to
 //! know what the exec really does, which costs much more, so a gate decides from the exec's names whether it can matter
 //! at all; then the atoms of acts are set for one act at a time. An exec whose texts set no bit, and whose names the gate
-//! does not let in, ends there, and no such exec costs an allocation.
+//! does not let in, ends there, and no such exec costs an allocation. One that was just found clean is not looked at again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::act_match::ActMatcher;
+use super::clean::Clean;
 use super::compiler::compile;
 use super::error::EngineError;
 use super::exec_match::ExecMatcher;
@@ -36,6 +37,8 @@ pub struct Scratch {
     acts: Vec<usize>,
     /// The command line with spaces for NULs, for regular expressions.
     joined: Vec<u8>,
+    /// What the engine that used it last found clean.
+    clean: Clean,
 }
 
 /// The first place where an atom holds.
@@ -50,6 +53,8 @@ struct Hit {
 /// Compiled packs. Immutable; share it between threads as you like.
 #[derive(Debug)]
 pub struct Engine {
+    /// No other engine of this process has it; not 0.
+    pub(super) number: u64,
     pub(super) file_name: ExecMatcher,
     pub(super) command_line: ExecMatcher,
     pub(super) image: ExecMatcher,
@@ -141,6 +146,7 @@ impl Engine {
     pub fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
         scratch.reset(self);
+        scratch.clean.belong_to(self.number);
         scratch
     }
 
@@ -166,6 +172,18 @@ impl Engine {
     /// exec whose acts can matter, and to fit a scratch that was used with smaller engines or texts.
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Option<Verdict> {
+        scratch.clean.belong_to(self.number);
+        if scratch.clean.has(subject) {
+            return None;
+        }
+        let verdict = self.judge_anew(subject, scratch);
+        if verdict.is_none() {
+            scratch.clean.note();
+        }
+        verdict
+    }
+
+    fn judge_anew(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Option<Verdict> {
         self.look(subject, scratch);
         if self.needs_acts(subject, scratch) {
             return understand::with_acts(subject, |acts, limit| self.conclude(subject, acts, limit, scratch));
@@ -443,6 +461,11 @@ impl CompiledPredicate {
 }
 
 impl Scratch {
+    /// Forgets which execs were found clean: each is judged from the beginning again, which only measurements want.
+    pub fn forget(&mut self) {
+        self.clean.forget();
+    }
+
     fn reset(&mut self, engine: &Engine) {
         let atoms = engine.atoms.len();
         self.bits.clear();

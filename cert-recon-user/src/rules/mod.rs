@@ -25,6 +25,7 @@
 
 mod act_match;
 mod builtin;
+mod clean;
 mod compiler;
 mod engine;
 mod error;

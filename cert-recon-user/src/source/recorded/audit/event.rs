@@ -266,6 +266,9 @@ impl Decoded {
         if let Some(name) = given.name {
             name.append_to(&mut self.path);
         }
+        if self.exe == self.path {
+            return;
+        }
         // A script may be the interpreter of a script; the kernel goes on four times, each adding two arguments at most.
         let mut args = Argv::new(&self.arguments.bytes, self.arguments.total).args().take(11);
         let first = args.next().unwrap_or_default();
@@ -290,7 +293,6 @@ impl Decoded {
             name == first
         });
         if let Some(interpreter) = interpreter
-            && self.exe != self.path
             && args.any(|arg| arg == self.path)
         {
             self.interpreter.extend_from_slice(first);

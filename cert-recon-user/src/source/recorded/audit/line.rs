@@ -110,7 +110,7 @@ pub(super) fn record(line: &[u8]) -> Result<Option<Record<'_>>, &'static str> {
 }
 
 fn with_node<'a>(node: &'a [u8], rest: &'a [u8]) -> Result<Option<Record<'a>>, &'static str> {
-    let Some(end) = memchr::memchr(b' ', rest) else {
+    let Some(end) = rest.iter().position(|byte| *byte == b' ') else {
         return Err("the line ends behind the type of the record");
     };
     let kind = Kind::of(&rest[..end]);
@@ -119,7 +119,7 @@ fn with_node<'a>(node: &'a [u8], rest: &'a [u8]) -> Result<Option<Record<'a>>, &
     let Some(rest) = rest.strip_prefix(b"audit(") else {
         return Ok(None);
     };
-    let Some(close) = memchr::memchr(b')', rest) else {
+    let Some(close) = rest.iter().position(|byte| *byte == b')') else {
         return Err("the line ends in the stamp of the event");
     };
     let Some(stamp) = stamp(&rest[..close]) else {
@@ -137,13 +137,12 @@ fn with_node<'a>(node: &'a [u8], rest: &'a [u8]) -> Result<Option<Record<'a>>, &
 
 /// `SECONDS.MILLIS:SERIAL`.
 fn stamp(text: &[u8]) -> Option<Stamp> {
-    let dot = memchr::memchr(b'.', text)?;
-    let colon = memchr::memchr(b':', text)?;
-    let millis = text.get(dot + 1..colon).filter(|digits| digits.len() == 3)?;
+    let dot = text.iter().position(|byte| *byte == b'.')?;
+    let (millis, serial) = text.get(dot + 1..)?.split_at_checked(3)?;
     Some(Stamp {
         seconds: i64::try_from(number(&text[..dot])?).ok()?,
         millis: u32::try_from(number(millis)?).ok()?,
-        serial: number(text.get(colon + 1..)?)?,
+        serial: number(serial.strip_prefix(b":")?)?,
     })
 }
 
@@ -238,7 +237,8 @@ impl<'a> Iterator for Fields<'a> {
         loop {
             let start = self.rest.iter().position(|byte| *byte != b' ' && *byte != 0x1d)?;
             let rest = &self.rest[start..];
-            let end = memchr::memchr3(b'=', b' ', 0x1d, rest).unwrap_or(rest.len());
+            let end = rest.iter().position(|byte| matches!(byte, b'=' | b' ' | 0x1d));
+            let end = end.unwrap_or(rest.len());
             if rest.get(end) != Some(&b'=') {
                 self.rest = &rest[end..];
                 continue;
@@ -251,13 +251,24 @@ impl<'a> Iterator for Fields<'a> {
                     None => (Value::Open(quoted), &b""[..]),
                 },
                 _ => {
-                    let end = memchr::memchr2(b' ', 0x1d, value).unwrap_or(value.len());
+                    let end = bare_end(value);
                     (Value::Bare(&value[..end]), &value[end..])
                 }
             };
             self.rest = after;
             return Some((name, value));
         }
+    }
+}
+
+/// Where a value without quotes ends. Most are a few digits, which a loop passes sooner than a search has begun; some are
+/// the hexadecimal digits of a whole argv.
+fn bare_end(value: &[u8]) -> usize {
+    const FEW: usize = 24;
+    let (few, rest) = value.split_at(value.len().min(FEW));
+    match few.iter().position(|byte| matches!(byte, b' ' | 0x1d)) {
+        Some(end) => end,
+        None => few.len() + memchr::memchr2(b' ', 0x1d, rest).unwrap_or(rest.len()),
     }
 }
 

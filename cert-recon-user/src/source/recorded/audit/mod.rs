@@ -184,7 +184,9 @@ impl AuditParser {
 
     /// The number of a host.
     fn number(&mut self, name: &[u8]) -> Option<usize> {
-        if self.nodes.get(self.last_node).is_some_and(|node| *node.name == *name) {
+        // Most logs name none.
+        let is_last = |node: &Node| node.name.is_empty() && name.is_empty() || *node.name == *name;
+        if self.nodes.get(self.last_node).is_some_and(is_last) {
             return Some(self.last_node);
         }
         let known = self.numbers.get(name).copied();

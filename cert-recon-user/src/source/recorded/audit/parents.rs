@@ -6,9 +6,11 @@
 //! half is forgotten, but for what had children since.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry as Slot},
     time::{Duration, SystemTime},
 };
+
+use foldhash::fast::RandomState;
 
 use crate::{
     event::{Exec, FilePath, base_name},
@@ -35,8 +37,8 @@ struct Entry {
     time: SystemTime,
     parent: Option<u32>,
     login: (Option<u32>, Option<u32>),
-    /// The path of the executable, then argv.
-    bytes: Box<[u8]>,
+    /// The path of the executable, its name, then argv.
+    bytes: Vec<u8>,
     path: usize,
     name: usize,
     total: u64,
@@ -45,8 +47,8 @@ struct Entry {
 /// The last execs, newest half and older half.
 #[derive(Debug, Default)]
 pub(super) struct Parents {
-    new: HashMap<Key, Entry>,
-    old: HashMap<Key, Entry>,
+    new: HashMap<Key, Entry, RandomState>,
+    old: HashMap<Key, Entry, RandomState>,
     bytes: usize,
 }
 
@@ -64,22 +66,38 @@ impl Parents {
         let name = exec.file_name().unwrap_or_default();
         let argv = exec.argv.bytes();
         let argv = argv.get(..ARGV).unwrap_or(argv);
-        let mut bytes = Vec::with_capacity(path.len() + name.len() + argv.len());
-        bytes.extend_from_slice(path);
-        bytes.extend_from_slice(name);
-        bytes.extend_from_slice(argv);
-        self.insert(
-            (node, pid),
-            Entry {
-                time: exec.time,
-                parent: exec.parent_pid,
-                login: (exec.login_uid, exec.session_id),
-                bytes: bytes.into(),
-                path: path.len(),
-                name: name.len(),
-                total: exec.argv.total(),
-            },
-        );
+        let mut entry = Entry {
+            time: exec.time,
+            parent: exec.parent_pid,
+            login: (exec.login_uid, exec.session_id),
+            bytes: Vec::new(),
+            path: path.len(),
+            name: name.len(),
+            total: exec.argv.total(),
+        };
+        let fill = |bytes: &mut Vec<u8>| {
+            bytes.reserve_exact(path.len() + name.len() + argv.len());
+            bytes.extend_from_slice(path);
+            bytes.extend_from_slice(name);
+            bytes.extend_from_slice(argv);
+        };
+        match self.new.entry((node, pid)) {
+            Slot::Occupied(mut slot) => {
+                let before = slot.get_mut();
+                self.bytes -= before.cost();
+                entry.bytes = std::mem::take(&mut before.bytes);
+                entry.bytes.clear();
+                fill(&mut entry.bytes);
+                self.bytes += entry.cost();
+                *before = entry;
+            }
+            Slot::Vacant(slot) => {
+                fill(&mut entry.bytes);
+                self.bytes += entry.cost();
+                slot.insert(entry);
+            }
+        }
+        self.age();
     }
 
     /// The processes above an exec, nearest first.
@@ -128,23 +146,27 @@ impl Parents {
             && !self.new.contains_key(&key)
             && let Some(entry) = self.old.remove(&key)
         {
-            self.insert(key, entry);
+            self.bytes += entry.cost();
+            self.new.insert(key, entry);
+            self.age();
         }
     }
 
-    fn insert(&mut self, key: Key, entry: Entry) {
-        self.bytes += entry.bytes.len() + ENTRY;
-        if let Some(before) = self.new.insert(key, entry) {
-            self.bytes -= before.bytes.len() + ENTRY;
-        }
+    /// What was not asked for since the half before was full is forgotten.
+    fn age(&mut self) {
         if self.bytes > HALF {
-            self.old = std::mem::take(&mut self.new);
+            std::mem::swap(&mut self.new, &mut self.old);
+            self.new.clear();
             self.bytes = 0;
         }
     }
 }
 
 impl Entry {
+    fn cost(&self) -> usize {
+        self.bytes.capacity() + ENTRY
+    }
+
     fn argv(&self) -> &[u8] {
         self.bytes.get(self.path + self.name..).unwrap_or_default()
     }
