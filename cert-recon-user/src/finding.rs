@@ -92,6 +92,8 @@ pub struct Origin {
     pub file: Option<Vec<u8>>,
     /// The line that its record begins at, from 1; 0 when there are no lines.
     pub line: u64,
+    /// What the record's own rules call the event (`-k` of auditctl); none when they call it nothing.
+    pub key: Option<Vec<u8>>,
     /// The host that the record names; none when it names none.
     pub device: Option<String>,
 }

@@ -1,8 +1,10 @@
 //! Rules about acts: what one act must be, what the gate spares, how packs judge each other, and pack `logscale`.
 
+use std::cell::RefCell;
+
 use cert_recon::{
     acts::{Act, Command, Limit, Manner, Requests, Via, Word},
-    rules::{BUILTIN_PACKS, Confidence, DEFAULT_PACKS, Engine, Pack, Place, Subject, Verdict},
+    rules::{BUILTIN_PACKS, Confidence, DEFAULT_PACKS, Engine, Pack, Place, Scratch, Subject, Verdict},
 };
 use proptest::{
     collection::vec,
@@ -266,14 +268,16 @@ proptest! {
         assert_eq!(verdict.and_then(|verdict| verdict.technique_label).as_deref(), logscale(image, &line), "{image} {line}");
     }
 
-    /// The gate spares work and changes no verdict.
+    /// The gate spares work, and so does the memory of clean execs; neither changes a verdict.
     #[test]
-    fn the_gate_changes_no_verdict(
+    fn what_spares_work_changes_no_verdict(
         names in vec(program(), 1..3),
         args in vec(argument(), 0..6),
         own in program(),
     ) {
         thread_local!(static ENGINE: Engine = builtin(&["kql", "extended", "logscale"]));
+        // It has seen all subjects before this one.
+        thread_local!(static USED: RefCell<Scratch> = RefCell::default());
         let mut line = own;
         for arg in &args {
             line.push(0);
@@ -286,6 +290,9 @@ proptest! {
             let verdict = engine.judge(&subject, &mut engine.scratch());
             assert_eq!(verdict, engine.judge_without_gate(&subject, &mut engine.scratch()));
             assert_eq!(verdict, engine.explain(&subject).verdict);
+            for _ in 0..2 {
+                assert_eq!(verdict, USED.with_borrow_mut(|used| engine.judge(&subject, used)));
+            }
         });
     }
 }

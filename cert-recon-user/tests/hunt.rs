@@ -120,6 +120,7 @@ fn a_real_audit_log_gives_its_findings_newest_first() {
     assert_eq!(curl["ToolCategory"], "CTLogQuery");
     assert_eq!(curl["RecordSource"], "auditd");
     assert_eq!(curl["RecordLine"], 1);
+    assert_eq!(curl["RecordKey"], "execs");
     assert_eq!(curl["AccountName"], "root", "as auditd resolved it");
     assert!(curl.get("DeviceName").is_none(), "the log names no host");
 }
@@ -392,6 +393,38 @@ fn an_interrupt_shows_what_was_found_and_says_that_it_is_not_all() {
     assert_status(&output, 3);
     assert_eq!(lines(&rows(&output)), [ASKS]);
     assert!(said(&output).contains("PARTIAL"), "{}", said(&output));
+}
+
+#[test]
+fn without_room_to_sort_what_was_found_is_shown_and_it_is_said_that_it_is_not_all() {
+    let folder = Folder::new("no-room");
+    let long = "x".repeat(256 << 10);
+    let record = |n: u32| {
+        format!(
+            "{{\"Timestamp\":\"2026-11-25T10:{:02}:{:02}Z\",\"ProcessArguments\":[\"curl\",\"https://crt.sh/\",\"{long}\"]}}\n",
+            n / 60,
+            n % 60
+        )
+    };
+    let path = folder.file("own.ndjson", (0..400).map(record).collect::<String>());
+    let output = command()
+        .env("TMPDIR", folder.0.join("gone"))
+        .args(["--format", "json", "--jobs", "1", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_status(&output, 3);
+    let said = said(&output);
+    assert!(said.contains("PARTIAL") && said.contains("set TMPDIR"), "{said}");
+    let rows = rows(&output);
+    // About as many as fit into memory, and none of those is left out.
+    assert!((20..400).contains(&rows.len()), "{}", rows.len());
+    let times: Vec<_> = rows.iter().map(|row| row["Timestamp"].as_str().unwrap()).collect();
+    assert!(times.is_sorted_by(|a, b| a > b));
+    assert!(
+        said.contains(&format!("{} findings", rows.len())),
+        "{} in {said}",
+        rows.len()
+    );
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn full_report() -> Report {
             source: "auditd",
             file: bytes(),
             line: 7,
+            key: bytes(),
             device: text("host\u{1b}"),
         }),
         pid: Some(1),
@@ -480,6 +481,7 @@ fn of_a_live_exec_time_host_and_arguments_are_always_there_and_of_a_record_only_
         source: "bash",
         file: None,
         line: 0,
+        key: None,
         device: None,
     });
     let row = parsed(&Record::Exec(Box::new(report)));

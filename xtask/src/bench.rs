@@ -54,12 +54,19 @@ fn hunt(megabytes: u64, runs: usize) -> Result<()> {
         .join("release/cert-recon");
     let folder = cache::dir()?.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let log = folder.join(format!("audit-2-{megabytes}.log"));
+    let log = folder.join(format!("audit-3-{megabytes}.log"));
     generate(&log, megabytes << 20)?;
     let needles = folder.join("needles");
     fs::write(&needles, NEEDLES).with_context(|| format!("writing {}", needles.display()))?;
     let bytes = fs::metadata(&log)?.len();
     let [log, needles] = [&log, &needles].map(|path| path.display().to_string());
+    let laurel = folder.join("laurel.toml");
+    let text = format!(
+        "directory = \"{}\"\n[auditlog]\nfile = \"laurel.log\"\nsize = 10000000000\n",
+        folder.display()
+    );
+    fs::write(&laurel, text).with_context(|| format!("writing {}", laurel.display()))?;
+    let laurel = laurel.display().to_string();
     let one = "--jobs=1";
     let mut peers = vec![
         Peer::new(
@@ -73,6 +80,8 @@ fn hunt(megabytes: u64, runs: usize) -> Result<()> {
         ),
         Peer::new("ausearch -i", &["ausearch", "--input", &log, "-i", "-m", "EXECVE"]),
         Peer::new("aureport -x", &["aureport", "--input", &log, "-x", "--summary"]),
+        // Reads records from standard input, and needs a folder to write to.
+        Peer::new("laurel", &["laurel", "--config", &laurel]).reading(&log),
     ];
     let output = folder.join("output");
     for round in 0..=runs {
@@ -97,6 +106,8 @@ fn hunt(megabytes: u64, runs: usize) -> Result<()> {
 struct Peer {
     name: &'static str,
     words: Vec<String>,
+    /// What it reads from standard input.
+    input: Option<PathBuf>,
     runs: Vec<Measured>,
     missing: bool,
 }
@@ -113,8 +124,16 @@ impl Peer {
         Self {
             name,
             words: words.iter().map(|&word| word.to_owned()).collect(),
+            input: None,
             runs: Vec::new(),
             missing: false,
+        }
+    }
+
+    fn reading(self, file: &str) -> Self {
+        Self {
+            input: Some(file.into()),
+            ..self
         }
     }
 
@@ -127,7 +146,12 @@ impl Peer {
         let child = Command::new(program)
             .args(args)
             .env("LC_ALL", "C")
-            .stdin(Stdio::null())
+            .stdin(match &self.input {
+                Some(path) => File::open(path)
+                    .with_context(|| format!("reading {}", path.display()))?
+                    .into(),
+                None => Stdio::null(),
+            })
             .stdout(File::create(output).with_context(|| format!("making {}", output.display()))?)
             .stderr(Stdio::null())
             .spawn();
@@ -270,12 +294,20 @@ fn stamp(serial: u64) -> String {
     format!("msg=audit({}.{:03}:{serial}):", millis / 1000, millis % 1000)
 }
 
+/// The kernel writes what has spaces or quotes as hexadecimal digits.
+fn value(text: &str) -> String {
+    match text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
+        true => format!("\"{text}\""),
+        false => text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+    }
+}
+
 fn exec(serial: u64, file: &str, argv: &[&str], noise: u64) -> String {
     let stamp = stamp(serial);
     let args: Vec<String> = argv
         .iter()
         .enumerate()
-        .map(|(n, arg)| format!("a{n}=\"{arg}\""))
+        .map(|(n, arg)| format!("a{n}={}", value(arg)))
         .collect();
     let title: String = argv
         .join("\0")

@@ -116,6 +116,7 @@ impl Out for Judge<'_> {
             source: file.format.as_str(),
             file: file.path.clone(),
             line: recorded.place.line,
+            key: None,
             device: recorded.device.filter(|device| !device.is_empty()).map(text),
         });
         recorded.details.complete(&mut report);

@@ -9,6 +9,7 @@ mod run;
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    fs::File,
     io,
     time::{Duration, SystemTime},
     vec,
@@ -70,6 +71,8 @@ pub struct Sorter {
     /// Runs by how often they were merged: each level holds less than [`FAN_IN`].
     levels: Vec<Vec<Run>>,
     count: u64,
+    /// Makes a file for a run.
+    temporary: fn() -> io::Result<File>,
 }
 
 impl Sorter {
@@ -83,6 +86,7 @@ impl Sorter {
             payloads: 0,
             levels: Vec::new(),
             count: 0,
+            temporary: tempfile::tempfile,
         }
     }
 
@@ -96,20 +100,22 @@ impl Sorter {
     ///
     /// # Errors
     ///
-    /// It had to be spilled, and that failed: the message says where, and what to do. What was taken is incomplete then.
+    /// Items had to be spilled, and that failed: the message says where, and what to do. This one and those before it are kept
+    /// all the same, in more memory than was given: no more should be taken.
     pub fn push(&mut self, key: SortKey, payload: Vec<u8>) -> io::Result<()> {
         let payload = payload.into_boxed_slice();
         let cost = payload.len() + ALLOCATION;
-        if !self.has_room(cost) && !self.entries.is_empty() {
-            self.spill()?;
-        }
+        let spilled = match self.has_room(cost) || self.entries.is_empty() {
+            true => Ok(()),
+            false => self.spill(),
+        };
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(self.growth());
         }
         self.payloads += cost;
         self.entries.push((key, payload));
         self.count += 1;
-        Ok(())
+        spilled
     }
 
     /// Bytes of memory that it holds.
@@ -135,12 +141,13 @@ impl Sorter {
 
     fn spill(&mut self) -> io::Result<()> {
         self.entries.sort_unstable();
-        let mut writer = run::Writer::new(buffer_size(self.limit, 1))?;
-        for (key, payload) in self.entries.drain(..) {
-            writer.add(&key, &payload)?;
+        let mut writer = run::Writer::new(buffer_size(self.limit, 1), self.temporary)?;
+        for (key, payload) in &self.entries {
+            writer.add(key, payload)?;
         }
-        self.payloads = 0;
         let run = writer.finish()?;
+        self.entries.clear();
+        self.payloads = 0;
         self.keep(run, 0)
     }
 
@@ -153,38 +160,43 @@ impl Sorter {
             }
             let Some(runs) = self.levels.get_mut(level) else { break };
             runs.push(kept);
-            if runs.len() == FAN_IN {
+            if runs.len() >= FAN_IN {
                 // The memory of the list is needed for buffers.
                 self.entries.shrink_to(0);
-                run = Some(merged(runs.drain(..), self.limit)?);
+                run = Some(merged(runs, self.limit, self.temporary)?);
+                runs.clear();
                 level += 1;
             }
         }
         Ok(())
     }
 
-    /// Gives everything in order.
+    /// Gives everything in order. What can't be spilled or merged any more, for want of room on the disk, is given from where
+    /// it is.
     ///
     /// # Errors
     ///
-    /// As with [`push`](Self::push).
+    /// What was spilled can't be read.
     pub fn finish(mut self) -> io::Result<Sorted> {
-        if self.levels.is_empty() {
-            self.entries.sort_unstable();
-            return Ok(Sorted(Inner::Memory(self.entries.into_iter())));
+        if !self.levels.is_empty() && !self.entries.is_empty() {
+            // Else its memory is needed beside the buffers.
+            let _ = self.spill();
         }
-        if !self.entries.is_empty() {
-            self.spill()?;
-        }
-        self.entries = Vec::new();
+        self.entries.sort_unstable();
         // Small runs first: large ones are copied as rarely as can be.
         let mut runs: Vec<Run> = self.levels.into_iter().flatten().collect();
         while runs.len() > FAN_IN {
-            let surplus = runs.len() - FAN_IN + 1;
-            let run = merged(runs.drain(..surplus.min(FAN_IN)), self.limit)?;
+            let surplus = (runs.len() - FAN_IN + 1).min(FAN_IN);
+            let Some(Ok(run)) = runs.get(..surplus).map(|runs| merged(runs, self.limit, self.temporary)) else {
+                break;
+            };
+            runs.drain(..surplus);
             runs.push(run);
         }
-        Ok(Sorted(Inner::Disk(Merge::new(runs, self.limit)?)))
+        Ok(Sorted {
+            memory: self.entries.into_iter(),
+            disk: Some(Merge::new(&runs, self.limit)?),
+        })
     }
 }
 
@@ -193,9 +205,9 @@ fn buffer_size(limit: usize, count: usize) -> usize {
     (limit / 2 / count).clamp(64, BUFFER)
 }
 
-fn merged(runs: impl IntoIterator<Item = Run>, limit: usize) -> io::Result<Run> {
+fn merged(runs: &[Run], limit: usize, temporary: fn() -> io::Result<File>) -> io::Result<Run> {
     let mut merge = Merge::new(runs, limit)?;
-    let mut writer = run::Writer::new(buffer_size(limit, FAN_IN + 1))?;
+    let mut writer = run::Writer::new(buffer_size(limit, FAN_IN + 1), temporary)?;
     while let Some((key, source)) = merge.first() {
         writer.copy(&key, source)?;
         merge.advance()?;
@@ -212,13 +224,13 @@ struct Merge {
 }
 
 impl Merge {
-    fn new(runs: impl IntoIterator<Item = Run>, limit: usize) -> io::Result<Self> {
+    fn new(runs: &[Run], limit: usize) -> io::Result<Self> {
         let buffer = buffer_size(limit, FAN_IN + 1);
         let mut merge = Self {
             sources: Vec::new(),
             heap: BinaryHeap::new(),
         };
-        for (index, run) in runs.into_iter().enumerate() {
+        for (index, run) in runs.iter().enumerate() {
             let mut source = run.read(buffer)?;
             if let Some(key) = source.next_key()? {
                 merge.heap.push(Reverse((key, index)));
@@ -259,30 +271,29 @@ impl Merge {
 
 /// Items in order. After an error there are no more.
 #[derive(Debug)]
-pub struct Sorted(Inner);
-
-#[derive(Debug)]
-enum Inner {
-    Memory(vec::IntoIter<(SortKey, Box<[u8]>)>),
-    Disk(Merge),
-    Ended,
+pub struct Sorted {
+    memory: vec::IntoIter<(SortKey, Box<[u8]>)>,
+    disk: Option<Merge>,
 }
 
 impl Iterator for Sorted {
     type Item = io::Result<(SortKey, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Inner::Memory(entries) => entries.next().map(|(key, payload)| Ok((key, payload.into_vec()))),
-            Inner::Disk(merge) => {
-                let item = merge.take();
-                if item.is_err() {
-                    self.0 = Inner::Ended;
-                }
-                item.transpose()
-            }
-            Inner::Ended => None,
+        let disk = self.disk.as_mut()?;
+        let in_memory = self.memory.as_slice().first().map(|(key, _)| *key);
+        let is_memory = match (in_memory, disk.first()) {
+            (Some(key), Some((first, _))) => key < first,
+            (key, _) => key.is_some(),
+        };
+        if is_memory {
+            return self.memory.next().map(|(key, payload)| Ok((key, payload.into_vec())));
         }
+        let item = disk.take();
+        if item.is_err() {
+            self.disk = None;
+        }
+        item.transpose()
     }
 }
 
@@ -365,6 +376,26 @@ mod tests {
             assert!(sorter.held() <= LIMIT, "{} at {n}", sorter.held());
         }
         assert_eq!(payloads(sorter).len(), 20_000);
+    }
+
+    #[test]
+    fn what_can_not_be_spilled_is_kept_and_given() {
+        let mut sorter = Sorter::new(4000);
+        for n in 0..200 {
+            sorter.push(key(n, false, 0, 0), vec![0; 100]).unwrap();
+        }
+        assert!(!sorter.levels.is_empty());
+        // No room is left.
+        sorter.temporary = || File::options().write(true).open("/dev/full");
+        let mut failures = 0;
+        for n in 200..400 {
+            failures += usize::from(sorter.push(key(n, false, 0, 0), vec![0; 100]).is_err());
+        }
+        assert!(failures > 0);
+        assert_eq!(sorter.count(), 400);
+        let sorted: Vec<_> = sorter.finish().unwrap().map(|item| item.unwrap().0).collect();
+        assert_eq!(sorted.len(), 400);
+        assert!(sorted.is_sorted());
     }
 
     #[test]

@@ -297,6 +297,7 @@ pub(super) mod tests {
             source: "auditd",
             file: None,
             line: 1,
+            key: None,
             device: Some("web".to_owned()),
         });
         report

@@ -151,6 +151,8 @@ struct ExecRow<'a> {
     record_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     record_line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_key: Option<String>,
     #[serde(flatten)]
     tail: Tail,
 }
@@ -443,6 +445,7 @@ fn full_exec_row() -> ExecRow<'static> {
         record_source: Some(""),
         record_file: text(),
         record_line: Some(0),
+        record_key: text(),
         tail: Tail {
             event_id: String::new(),
             events_lost_since_last: 0,
@@ -544,6 +547,7 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         record_source: origin.map(|origin| origin.source),
         record_file: origin.and_then(|origin| shown(&origin.file)),
         record_line: origin.map(|origin| origin.line).filter(|line| *line != 0),
+        record_key: origin.and_then(|origin| shown(&origin.key)),
         tail: Tail {
             event_id: report.event_id(device),
             events_lost_since_last: report.events_lost,

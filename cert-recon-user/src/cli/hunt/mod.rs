@@ -165,6 +165,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         made: 0,
         range,
         failed: None,
+        progress: Arc::default(),
         bar: ProgressBar::hidden(),
         samples: Vec::new(),
     };
@@ -188,7 +189,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         range,
         threads: args.jobs.map_or(cores, usize::from),
     };
-    let progress = Arc::<Progress>::default();
+    let progress = Arc::clone(&work.progress);
     end_on_interrupt(&progress)?;
     work.bar = bar(bytes);
     let started = SystemTime::now();
@@ -204,7 +205,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         work.bar.finish_and_clear();
         moving.thread().unpark();
     });
-    if progress.is_stopped() {
+    if let Some(error) = &work.failed {
+        work.coverage.ended_early = Some(format!("{error}; what follows was found until then"));
+    } else if progress.is_stopped() {
         work.coverage.ended_early = Some("it was interrupted; what follows was found until then".to_owned());
     }
     work.close(&mut file, report, started, &request)
@@ -227,8 +230,10 @@ struct Work {
     made: u64,
     /// The time asked for.
     range: Range,
-    /// Findings could not be kept.
+    /// Why no more findings can be kept.
     failed: Option<io::Error>,
+    /// Ends the reading.
+    progress: Arc<Progress>,
     bar: ProgressBar,
     /// Bad lines of inputs that are being read.
     samples: Vec<(Arc<str>, u64, String)>,
@@ -352,6 +357,7 @@ impl Work {
         let key = SortKey::new(report.time, report.time_is_limit, at.job, at.file, at.line, at.number);
         self.made += 1;
         if let Err(error) = self.sorter.push(key, Rendered { main, json }.to_bytes()) {
+            self.progress.stop.store(true, Ordering::Relaxed);
             self.failed.get_or_insert(error);
         }
     }
@@ -412,9 +418,6 @@ impl Work {
         started: SystemTime,
         request: &Request,
     ) -> anyhow::Result<Status> {
-        if let Some(error) = self.failed {
-            return Err(error).context("keeping findings until they are sorted");
-        }
         for suppression in self.gate.newly_expired(SystemTime::now()) {
             log::warn!(
                 "suppression {} has expired: what it held back is reported",

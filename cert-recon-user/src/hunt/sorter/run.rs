@@ -21,8 +21,8 @@ pub(super) struct Run(File);
 pub(super) struct Writer(BufWriter<File>);
 
 impl Writer {
-    pub(super) fn new(buffer: usize) -> io::Result<Self> {
-        let file = tempfile::tempfile().map_err(|error| told("making a temporary file", &error))?;
+    pub(super) fn new(buffer: usize, temporary: fn() -> io::Result<File>) -> io::Result<Self> {
+        let file = temporary().map_err(|error| told("making a temporary file", &error))?;
         Ok(Self(BufWriter::with_capacity(buffer, file)))
     }
 
@@ -62,9 +62,15 @@ impl Writer {
 }
 
 impl Run {
-    pub(super) fn read(self, buffer: usize) -> io::Result<Source> {
+    /// From its beginning; one reading at a time.
+    pub(super) fn read(&self, buffer: usize) -> io::Result<Source> {
+        let open = || {
+            let mut file = self.0.try_clone()?;
+            file.rewind()?;
+            Ok(file)
+        };
         Ok(Source {
-            reader: BufReader::with_capacity(buffer, self.0),
+            reader: BufReader::with_capacity(buffer, open().map_err(|error| reading(&error))?),
             left: 0,
         })
     }

@@ -40,6 +40,7 @@ impl Out for Collected {
             source: "",
             file: None,
             line: recorded.place.line,
+            key: None,
             device: recorded
                 .device
                 .map(|device| String::from_utf8_lossy(device).into_owned()),

@@ -80,6 +80,15 @@ impl Event {
         self.bytes.len()
     }
 
+    /// The key of the audit rule that asked for the event.
+    pub(super) fn key(&self) -> Option<Vec<u8>> {
+        let mut key = Vec::new();
+        self.of(Kind::Syscall)
+            .find_map(|body| value(body, b"key"))?
+            .append_to(&mut key);
+        (!key.is_empty()).then_some(key)
+    }
+
     fn of(&self, wanted: Kind) -> impl Iterator<Item = &[u8]> {
         let records = self.records.iter().filter(move |(kind, _)| *kind == wanted);
         records.filter_map(|(_, range)| self.bytes.get(range.clone()))

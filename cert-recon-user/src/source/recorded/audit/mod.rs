@@ -250,6 +250,9 @@ impl AuditParser {
             report.login_account = name(syscall.names.auid);
             report.account = name(syscall.names.uid);
             report.effective_account = name(syscall.names.euid);
+            if let Some(origin) = &mut report.origin {
+                origin.key = event.key();
+            }
             report.ancestry = parents.above(event.node, &exec);
             report.previous = parents.previous(event.node, &exec);
         };

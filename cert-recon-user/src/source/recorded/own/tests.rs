@@ -70,7 +70,7 @@ fn full() -> Report {
 /// The line, as it is without where it was read.
 fn without_place(line: &[u8]) -> serde_json::Value {
     let mut row: serde_json::Value = serde_json::from_slice(line).unwrap();
-    for field in ["RecordSource", "RecordFile", "RecordLine"] {
+    for field in ["RecordSource", "RecordFile", "RecordLine", "RecordKey"] {
         row.as_object_mut().unwrap().remove(field);
     }
     row
