@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod hunt;
+mod outputs;
 mod rule_args;
 mod rules;
 mod settings;

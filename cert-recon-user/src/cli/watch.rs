@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bytesize::ByteSize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Format, Status, parse_confidence, rule_args::RuleArgs, settings::Asked};
+use super::{Status, outputs::OutputArgs, parse_confidence, rule_args::RuleArgs, settings::Asked};
 use crate::{
     config,
     enrich::{hash::HashLimits, processes::Limits},
@@ -14,17 +14,13 @@ use crate::{
     rules::Confidence,
     source::live::Options,
     suppress::Wanted,
-    watch::{self, Config, Form, Request, canary},
+    watch::{self, Config, Request, canary},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Form of the results on standard output.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-    /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: OutputArgs,
     /// Record every exec in this folder, compressed, for `hunt DIR` (mode 0700; what others could write to is refused).
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -89,6 +85,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let fixed = file.watch.clone();
     let packs = asked.rules.names(&file).join(", ");
     let settings = asked.settings(file)?;
+    let outputs = args.outputs.targets(&fixed);
     let ring_size = args.ring_size.or(fixed.ring_size).unwrap_or(RING_SIZE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -144,11 +141,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 suppressed: args.show_suppressed,
                 count: args.count,
             },
-            form: match args.format {
-                Format::Text => Form::Text,
-                Format::Json => Form::Json,
-            },
-            output: args.output.or(fixed.output),
+            outputs,
             record: args.record.or(fixed.record).map(|folder| {
                 let budget = args.record_budget.or(fixed.record_budget);
                 (folder, budget.unwrap_or(RECORD_BUDGET))

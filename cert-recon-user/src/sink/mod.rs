@@ -1,6 +1,7 @@
-//! Where records go: their forms ([`json`], [`mod@line`], [`csv`]) and the outputs that take them ([`output`]).
+//! Where records go: their forms ([`form`]: [`json`], [`mod@line`]; [`csv`]) and the outputs that take them ([`output`]).
 
 pub mod csv;
+pub mod form;
 pub mod json;
 pub mod line;
 pub mod output;

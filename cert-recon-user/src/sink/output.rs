@@ -103,6 +103,9 @@ pub enum OpenError {
     },
 }
 
+/// What an output takes at a time. Outputs of the same form share it.
+pub type Line = Arc<Vec<u8>>;
+
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
@@ -123,7 +126,7 @@ pub struct Written {
 
 #[derive(Default)]
 struct Queue {
-    lines: VecDeque<Vec<u8>>,
+    lines: VecDeque<Line>,
     /// Of the lines that are no longer than the queue.
     bytes: usize,
     /// Of the one that is.
@@ -198,7 +201,8 @@ impl Output {
     }
 
     /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
-    pub fn send(&self, line: Vec<u8>, weight: Weight) {
+    pub fn send(&self, line: impl Into<Line>, weight: Weight) {
+        let line = line.into();
         let mut queue = self.shared.lock();
         let most = match weight {
             Weight::Exec => QUEUE_BYTES,
@@ -417,7 +421,7 @@ impl Work {
     }
 
     /// The next line, when there is one; `None` at the end.
-    fn next_line(&mut self) -> Option<Vec<u8>> {
+    fn next_line(&mut self) -> Option<Line> {
         let shared = Arc::clone(&self.shared);
         loop {
             let due = self.sync();
@@ -618,7 +622,7 @@ mod tests {
         let path = folder.0.join("out");
         for line in ["a\n", "b\n"] {
             let output = start(&path);
-            output.send(line.into(), Weight::Exec);
+            output.send(line.as_bytes().to_vec(), Weight::Exec);
             assert_eq!(output.finish(LIMIT), Written { lines: 1, dropped: 0 });
         }
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n");

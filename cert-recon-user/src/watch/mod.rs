@@ -40,8 +40,9 @@ use crate::{
     record::{Occasion, OutputState, Record},
     rules::{Confidence, Engine},
     sink::{
-        json, line,
-        output::{OpenError, Opened, Output, Target, Weight, Written, colour},
+        form::{Form, Forms},
+        json,
+        output::{OpenError, Opened, Output, Target, Weight, Written},
     },
     source::live::{Live, LiveError, Options, Totals},
     suppress::{Gate, Suppression, Wanted},
@@ -58,15 +59,6 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 /// How often the monitor looks at itself.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How a report is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// One line for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// What to watch and where reports go.
 #[derive(Debug)]
 pub struct Config {
@@ -78,10 +70,8 @@ pub struct Config {
     pub reload: Reload,
     /// What is written of what is reported.
     pub wanted: Wanted,
-    /// The form on standard output.
-    pub form: Form,
-    /// A file that gets every record as JSON.
-    pub output: Option<PathBuf>,
+    /// Outputs that get what is reported, and in which form. A target is in it once.
+    pub outputs: Vec<(Target, Form)>,
     /// A folder that gets every exec and every other record, compressed, and the bytes that it may hold.
     pub record: Option<(PathBuf, u64)>,
     /// The host's name, as reported.
@@ -195,16 +185,12 @@ struct Outlet {
 
 struct OutputConfig {
     device: String,
-    form: Form,
     hashing: HashLimits,
 }
 
 struct Outputs {
     device: String,
-    form: Form,
-    colour: bool,
-    stdout: Output,
-    file: Option<Output>,
+    list: Vec<(Form, Output)>,
     record: Option<Output>,
 }
 
@@ -223,32 +209,26 @@ impl Outputs {
     }
 
     fn write(&self, record: &Record) {
-        // The terminal gets the closing sums as the program's last words.
         let closing = matches!(record, Record::Health(health) if health.occasion == Occasion::Exit);
         let weight = match record {
             Record::Exec(_) => Weight::Exec,
             _ => Weight::Own,
         };
-        let to_stdout = self.form == Form::Json || !closing;
+        let mut forms = Forms::new(record, &self.device);
+        for (form, output) in &self.list {
+            // People get the closing sums as the program's last words.
+            if !(closing && matches!(form, Form::Text { .. })) {
+                output.send(forms.get(*form), weight);
+            }
+        }
         // Execs have been recorded before the gate.
-        let recorded = self.record.as_ref().filter(|_| weight == Weight::Own);
-        let wants_json = self.form == Form::Json || self.file.is_some() || recorded.is_some();
-        let json = wants_json.then(|| json::line(record, &self.device));
-        if let (Some(recorded), Some(json)) = (recorded, &json) {
-            recorded.send(json.clone(), weight);
-        }
-        if let (Some(file), Some(json)) = (&self.file, &json) {
-            file.send(json.clone(), weight);
-        }
-        match (self.form, json) {
-            (Form::Json, Some(json)) => self.stdout.send(json, weight),
-            _ if to_stdout => self.stdout.send(line::line(record, self.colour), weight),
-            _ => {}
+        if let Some(recorded) = self.record.as_ref().filter(|_| weight == Weight::Own) {
+            recorded.send(forms.get(Form::Json), weight);
         }
     }
 
     fn each(&self) -> impl Iterator<Item = &Output> {
-        std::iter::once(&self.stdout).chain(&self.file).chain(&self.record)
+        self.list.iter().map(|(_, output)| output).chain(&self.record)
     }
 }
 
@@ -256,20 +236,24 @@ impl Outlet {
     /// `broken` is told when the reader of standard output goes away, `full` when enough was written.
     fn start(
         config: OutputConfig,
-        stdout: Opened,
-        file: Option<Opened>,
+        outputs: Vec<(Form, Opened)>,
         record: Option<Opened>,
         gate: SharedGate,
-        broken: Arc<Notify>,
+        broken: &Arc<Notify>,
         full: Arc<Notify>,
     ) -> Result<Self, WatchError> {
+        let start = |opened| {
+            let broken = Arc::clone(broken);
+            Output::start(opened, move || broken.notify_one())
+        };
+        let list: Result<_, OpenError> = outputs
+            .into_iter()
+            .map(|(form, opened)| Ok((form, start(opened)?)))
+            .collect();
         let outputs = Arc::new(Outputs {
             device: config.device,
-            form: config.form,
-            colour: config.form == Form::Text && colour(),
-            stdout: Output::start(stdout, move || broken.notify_one())?,
-            file: file.map(|file| Output::start(file, || {})).transpose()?,
-            record: record.map(|record| Output::start(record, || {})).transpose()?,
+            list: list?,
+            record: record.map(start).transpose()?,
         });
         let door = Door {
             gate: gate.clone(),
@@ -333,17 +317,17 @@ pub async fn run(
     end: impl Future<Output = ()>,
 ) -> Result<Closing, WatchError> {
     // A file that is refused is refused before anything is attached.
-    let file = config
-        .output
-        .clone()
-        .map(|path| Opened::open(Target::File(path)))
-        .transpose()?;
+    let opened: Result<Vec<_>, OpenError> = config
+        .outputs
+        .into_iter()
+        .map(|(target, form)| Ok((form, Opened::open(target)?)))
+        .collect();
+    let opened = opened?;
     let record = config
         .record
         .clone()
         .map(|(folder, budget)| Opened::open(Target::Segments(folder, budget)))
         .transpose()?;
-    let stdout = Opened::open(Target::Stdout)?;
     let mut live = Live::start(&config.live)?;
     privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
 
@@ -358,18 +342,9 @@ pub async fn run(
     gate.tell_expired(SystemTime::now());
     let outputs = OutputConfig {
         device: config.device,
-        form: config.form,
         hashing: config.hashing,
     };
-    let mut outlet = Outlet::start(
-        outputs,
-        stdout,
-        file,
-        record,
-        gate,
-        Arc::clone(&broken),
-        Arc::clone(&full),
-    )?;
+    let mut outlet = Outlet::start(outputs, opened, record, gate, &broken, Arc::clone(&full))?;
     let programs = SharedPrograms::default();
     let indexer = Indexer::start(engine.watched_programs(), config.hashing.max_file, programs.clone())
         .map_err(WatchError::Enrich)?;

@@ -1,0 +1,77 @@
+//! The forms that a record can be given. Each is made once a record, whoever wants it.
+
+use std::sync::Arc;
+
+use super::{json, line, output::Line};
+use crate::record::Record;
+
+/// What an output takes: a record's bytes follow from record, host name and form alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One line for people.
+    Text {
+        /// With escape sequences that colour it.
+        colour: bool,
+    },
+    /// One JSON object a line.
+    Json,
+}
+
+/// The forms of one record.
+#[derive(Debug)]
+pub struct Forms<'r> {
+    record: &'r Record,
+    device: &'r str,
+    made: Vec<(Form, Line)>,
+}
+
+impl<'r> Forms<'r> {
+    /// None is made until it is asked for. `device` is the host's name.
+    #[must_use]
+    pub fn new(record: &'r Record, device: &'r str) -> Self {
+        Self {
+            record,
+            device,
+            made: Vec::new(),
+        }
+    }
+
+    /// The record in this form.
+    pub fn get(&mut self, form: Form) -> Line {
+        if let Some((_, line)) = self.made.iter().find(|(made, _)| *made == form) {
+            return Arc::clone(line);
+        }
+        let line = Arc::new(self.make(form));
+        self.made.push((form, Arc::clone(&line)));
+        line
+    }
+
+    fn make(&mut self, form: Form) -> Vec<u8> {
+        match form {
+            Form::Text { colour } => line::line(self.record, colour),
+            Form::Json => json::line(self.record, self.device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{
+        event::{Argv, Exec},
+        finding::Report,
+    };
+
+    #[test]
+    fn a_form_is_made_once_however_many_want_it() {
+        let exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"a\0"));
+        let record = Record::Exec(Box::new(Report::new(&exec, None)));
+        let mut forms = Forms::new(&record, "host");
+        let first = forms.get(Form::Json);
+        assert!(Arc::ptr_eq(&first, &forms.get(Form::Json)));
+        assert_eq!(*first, json::line(&record, "host"));
+        assert_eq!(*forms.get(Form::Text { colour: false }), line::line(&record, false));
+    }
+}
