@@ -18,8 +18,9 @@ use rustix::fs::{Mode, OFlags};
 use super::{json, output::OpenError};
 use crate::source::recorded::segments::{self, SPAN};
 
-/// A frame is on disk within this time of its first line.
-pub const SYNC: Duration = Duration::from_millis(800);
+/// A frame is written and synced to disk when this time has passed since its first line. With the time that a line waits for names
+/// and hash before it gets here, and a tenth of a second for the disk, that is within a second of the exec.
+pub const SYNC: Duration = Duration::from_millis(500);
 /// A frame is ended when so many bytes of lines are in it.
 const FRAME: usize = 1 << 20;
 /// Bytes of a file, after which another is begun; of a small budget an eighth.

@@ -56,6 +56,9 @@ const ENRICH_LIMIT: Duration = Duration::from_secs(3);
 const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
 /// How long READY waits for the first canary.
 const READY_LIMIT: Duration = Duration::from_secs(5);
+/// With `--record`, how long a report waits for its hash and its names: together with
+/// [`SYNC`](crate::sink::segments::SYNC), within which its line is then on disk, no more than a second, which is what a crash may take. One that waits holds up those behind it.
+const RECORD_WAIT: Duration = Duration::from_millis(400);
 /// How often the monitor looks at itself.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -188,6 +191,19 @@ struct OutputConfig {
     hashing: HashLimits,
 }
 
+/// How the reports are completed.
+fn stage_config(hash: HashLimits, is_recorded: bool) -> stage::Config {
+    let mut config = stage::Config {
+        hash,
+        ..stage::Config::default()
+    };
+    if is_recorded {
+        config.hash_wait = config.hash_wait.min(RECORD_WAIT);
+        config.names.wait = config.names.wait.min(RECORD_WAIT);
+    }
+    config
+}
+
 struct Outputs {
     device: String,
     list: Vec<(Form, Output)>,
@@ -260,10 +276,7 @@ impl Outlet {
             outputs: Arc::clone(&outputs),
             full,
         };
-        let stage_config = stage::Config {
-            hash: config.hashing,
-            ..stage::Config::default()
-        };
+        let stage_config = stage_config(config.hashing, outputs.record.is_some());
         let stage = Stage::start(stage_config, Sources::system(), door).map_err(WatchError::Enrich)?;
         Ok(Self { stage, gate, outputs })
     }
@@ -463,5 +476,21 @@ fn apply(
 fn scan(monitor: &mut Monitor, live: &Live) {
     if let Err(error) = monitor.begin_scan(live.totals().lost, Instant::now()) {
         log::warn!("reading /proc: {error}; processes older than the monitor will be absent from reports");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::segments::SYNC;
+
+    #[test]
+    fn a_recorded_exec_is_on_disk_within_a_second_whatever_it_waits_for() {
+        let hash = HashLimits::default();
+        let stage::Config { hash_wait, names, .. } = stage_config(hash, true);
+        assert!(hash_wait.max(names.wait) + SYNC <= Duration::from_secs(1));
+        assert!(SYNC < Duration::from_secs(1) && !hash_wait.is_zero());
+        let alone = stage_config(hash, false);
+        assert_eq!(alone.hash_wait, stage::Config::default().hash_wait, "nobody is hurried");
     }
 }
