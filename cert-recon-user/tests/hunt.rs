@@ -283,11 +283,12 @@ fn a_file_of_a_record_is_one_whatever_is_damaged_in_it() {
             "{{\"Timestamp\":\"2026-11-25T17:33:{second:02}.000000Z\",\"ProcessArguments\":[\"curl\",\"https://crt.sh/\"]}}\n"
         )
     };
-    let frames = [
-        zstd::encode_all(line(40).as_bytes(), 3),
-        zstd::encode_all(line(41).as_bytes(), 3),
-    ]
-    .map(Result::unwrap);
+    let frames = [40, 41].map(|second| {
+        let mut packer = zstd::bulk::Compressor::new(3).unwrap();
+        let checksum = zstd::zstd_safe::CParameter::ChecksumFlag(true);
+        packer.set_parameter(checksum).unwrap();
+        packer.compress(line(second).as_bytes()).unwrap()
+    });
     let whole = frames.concat();
     let name = "execs-20261125T173339.123456Z-42.ndjson.zst";
     let run = |test: &str, bytes: &[u8]| {
@@ -307,10 +308,31 @@ fn a_file_of_a_record_is_one_whatever_is_damaged_in_it() {
         (Some(1), 1, true)
     );
     assert_eq!(run("first", &frames[0][..frames[0].len() / 2]), (Some(0), 0, true));
-    // Damaged: not all of it can be read.
+    // A power cut leaves zeros where the last frame had got room but no bytes yet.
+    let zeros = |kept: &[u8]| [kept, &[0; 4096]].concat();
+    assert_eq!(run("zeros", &zeros(&whole)), (Some(1), 2, true));
+    assert_eq!(
+        run("part-and-zeros", &zeros(&whole[..frames[0].len() + 9])),
+        (Some(1), 1, true)
+    );
+    assert_eq!(run("nothing-but-zeros", &zeros(b"")), (Some(0), 0, true));
+    // Damaged: not all of it can be read, but all that is not damaged is.
     let mut damaged = whole.clone();
+    for (test, at) in [("magic", 0), ("middle", frames[0].len() / 2), ("end", whole.len() - 1)] {
+        damaged[at] ^= 1;
+        assert_eq!(run(test, &damaged), (Some(3), 1, false), "{test}");
+        damaged[at] ^= 1;
+    }
     damaged[0] ^= 1;
-    assert_eq!(run("magic", &damaged).0, Some(3));
+    let folder = Folder::new("record-damage-told");
+    folder.file(name, &damaged);
+    let output = hunt(["--format", "json", folder.0.to_str().unwrap()]);
+    let told = format!("{} bytes from byte 0 on are damaged", frames[0].len());
+    assert!(
+        said(&output).contains(&told) && said(&output).contains(name),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]

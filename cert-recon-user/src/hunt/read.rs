@@ -9,7 +9,9 @@ use std::{
 };
 
 use super::{Counts, Event, InputRead, Job, Request, judge::Judge};
-use crate::source::recorded::{Format, Gap, Input, Out as _, Parser, files::Set, format, input::Progress, segments};
+use crate::source::recorded::{
+    Format, Gap, Input, Out as _, Parser, Place, files::Set, format, input::Progress, segments,
+};
 
 /// Reads what a job names.
 pub(super) fn job(request: &Request, progress: &Arc<Progress>, number: usize, job: &Job, send: &SyncSender<Event>) {
@@ -166,7 +168,15 @@ impl Reader<'_> {
         read.format = Some(format);
         let number = self.judge.next_file(&read.name, path, format);
         input.set_file(number);
-        if let Err(error) = parser.read(&mut input, &mut self.judge) {
+        let result = parser.read(&mut input, &mut self.judge);
+        for damage in input.take_damages() {
+            let place = Place {
+                file: number,
+                line: damage.line,
+            };
+            self.judge.bad(place, &damage);
+        }
+        if let Err(error) = result {
             let line = input.place().line;
             if error.kind() == io::ErrorKind::UnexpectedEof
                 && input.path().is_some_and(|path| segments::started(path).is_some())
@@ -216,7 +226,8 @@ fn torn() -> Gap {
         count: None,
         from: None,
         until: None,
-        what: "the file ends in the middle of a frame: its monitor was killed, is still writing it, or the copy is not whole"
+        what: "the file ends in the middle of a frame: its monitor was killed, the power failed, it is still being written, or the copy \
+               is not whole"
             .to_owned(),
     }
 }

@@ -4,9 +4,12 @@
 //! told.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Cursor, Read},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt as _},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt as _, OpenOptionsExt as _},
+    },
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -21,7 +24,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Out, Place, format::SAMPLE};
+use super::{
+    Out, Place,
+    format::SAMPLE,
+    frames::{Damage, Damages, Frames},
+    segments,
+};
 
 /// Bytes of the longest line that is read. The longest argv is 2 MiB on usual hosts; hex-encoded or escaped it is up to six
 /// times as long, and a record can hold several.
@@ -66,6 +74,8 @@ pub struct Input {
     line: Vec<u8>,
     /// Bytes of the buffer that the line before was lent from.
     lent: usize,
+    /// Parts of it that can't be read.
+    damages: Damages,
 }
 
 /// A line, or why there is none.
@@ -93,7 +103,16 @@ impl Input {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut input = Self::new(opened, file, progress)?;
+        let mut input = if segments::started(path).is_some() && metadata.is_file() && is_in_frames(&opened)? {
+            let damages = Damages::default();
+            let frames = Frames::new(opened, Arc::clone(progress), damages.clone())?;
+            Self {
+                damages,
+                ..Self::of_text(Box::new(frames), file)
+            }
+        } else {
+            Self::new(opened, file, progress)?
+        };
         input.path = Some(path.to_owned());
         input.modified = metadata.modified().ok();
         input.size = Some(metadata.len());
@@ -140,6 +159,7 @@ impl Input {
             place: Place { file, line: 0 },
             line: Vec::new(),
             lent: 0,
+            damages: Damages::default(),
         }
     }
 
@@ -177,6 +197,13 @@ impl Input {
     /// Gives it another number in its set.
     pub fn set_file(&mut self, file: usize) {
         self.place.file = file;
+    }
+
+    /// The parts that can't be read, of those that were come upon since the last call. Only of a `--record` file: what is
+    /// behind them could be read.
+    #[must_use]
+    pub fn take_damages(&mut self) -> Vec<Damage> {
+        self.damages.take()
     }
 
     /// Where it is: the line that [`next_line`](Self::next_line) gave last.
@@ -300,6 +327,13 @@ impl BufRead for Input {
     }
 }
 
+/// Whether a file that is called a record is one: its first bytes may be the damaged ones, but somebody may have unpacked it.
+fn is_in_frames(file: &File) -> io::Result<bool> {
+    let mut magic = [0; 4];
+    let count = file.read_at(&mut magic, 0)?;
+    Ok(magic[0] != b'{' && !matches!(Packing::of(magic.get(..count).unwrap_or_default()), Packing::Gzip))
+}
+
 enum Packing {
     None,
     Gzip,
@@ -359,7 +393,7 @@ mod tests {
 
     use super::*;
 
-    fn file_of(bytes: &[u8]) -> std::fs::File {
+    fn file_of(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         io::Seek::rewind(&mut file).unwrap();

@@ -9,6 +9,7 @@ pub mod collect;
 pub mod defender;
 pub mod files;
 pub mod format;
+mod frames;
 pub mod history;
 pub mod input;
 pub mod journald;
@@ -31,6 +32,7 @@ use std::{
 
 pub use self::{
     format::Format,
+    frames::Damage,
     input::{Input, Line},
 };
 use crate::{event::Exec, finding::Report};
