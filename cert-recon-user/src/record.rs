@@ -211,6 +211,17 @@ pub struct OutputState {
     pub queued_bytes: u64,
     /// Whether the last write failed.
     pub failing: bool,
+    /// Old files that were removed to stay within its budget; none of an output that has no budget.
+    pub removed: Option<Removed>,
+}
+
+/// Files that were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// A suppression.

@@ -16,7 +16,7 @@ use cert_recon::{
     event::{Argv, Exec},
     finding::{Folded, Image, Origin, Process, Report, Suppressed, Tuning},
     pipeline::Sums,
-    record::{Blind, Hashing, Health, Lost, Occasion, OutputState, Record, SuppressionState},
+    record::{Blind, Hashing, Health, Lost, Occasion, OutputState, Record, Removed, SuppressionState},
     rules::{BUILTIN_PACKS, Confidence, Engine, Severity, Subject, Verdict},
     sink::{json, line},
     source::live::Totals,
@@ -168,6 +168,7 @@ fn full_health() -> Health {
             dropped: 21,
             queued_bytes: 22,
             failing: true,
+            removed: Some(Removed { files: 25, bytes: 26 }),
         }],
         events_lost: 23,
     }

@@ -276,6 +276,10 @@ struct OutputRow<'a> {
     dropped: u64,
     queued_bytes: u64,
     failing: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -651,6 +655,8 @@ impl<'a> OutputRow<'a> {
             dropped: output.dropped,
             queued_bytes: output.queued_bytes,
             failing: output.failing,
+            removed_files: output.removed.map(|removed| removed.files),
+            removed_bytes: output.removed.map(|removed| removed.bytes),
         }
     }
 }

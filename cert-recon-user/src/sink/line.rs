@@ -122,6 +122,10 @@ fn health(health: &Health) -> String {
 
 fn output_state(output: &OutputState) -> String {
     let mut text = format!("{}: lines {}, dropped {}", output.name, output.lines, output.dropped);
+    if let Some(removed) = output.removed {
+        // Writing to a String can't fail.
+        let _ = write!(text, ", removed {} files", removed.files);
+    }
     if output.queued_bytes != 0 {
         // Writing to a String can't fail.
         let _ = write!(text, ", {} waiting", ByteSize(output.queued_bytes));
@@ -339,6 +343,7 @@ mod tests {
                 dropped: 0,
                 queued_bytes: 0,
                 failing: false,
+                removed: None,
             }],
             events_lost: 0,
         }

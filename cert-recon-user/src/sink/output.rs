@@ -17,7 +17,7 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 
 use super::segments::Segments;
-use crate::record::OutputState;
+use crate::record::{OutputState, Removed};
 
 /// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
 /// kernel's six megabytes is up to twelve times that in JSON) must not hide by its length, nor others behind it: one at a
@@ -122,6 +122,8 @@ pub struct Written {
     pub lines: u64,
     /// Lines dropped, because the queue was full or because the end came first.
     pub dropped: u64,
+    /// Old files that were removed to stay within a budget; none of an output that has no budget.
+    pub removed: Option<Removed>,
 }
 
 #[derive(Default)]
@@ -134,6 +136,8 @@ struct Queue {
     written: Written,
     /// No more lines will come.
     closed: bool,
+    /// Lines that the writer has taken and not written yet, and their bytes.
+    taken: (u64, usize),
     /// Lines that are left are given up.
     abandoned: bool,
     reopen: bool,
@@ -249,7 +253,8 @@ impl Output {
                 .0;
         }
         queue.abandoned = true;
-        queue.written.dropped += queue.lines.len() as u64 + u64::from(queue.in_hand);
+        queue.written.dropped += queue.lines.len() as u64 + u64::from(queue.in_hand) + queue.taken.0;
+        queue.taken = (0, 0);
         queue.lines.clear();
         self.shared.changed.notify_all();
         queue.written
@@ -263,8 +268,9 @@ impl Output {
             name: self.name.clone(),
             lines: queue.written.lines,
             dropped: queue.written.dropped,
-            queued_bytes: (queue.bytes + queue.long) as u64,
+            queued_bytes: (queue.bytes + queue.long + queue.taken.1) as u64,
             failing: queue.failing,
+            removed: queue.written.removed,
         }
     }
 
@@ -318,11 +324,15 @@ impl Writer {
         }
     }
 
-    /// Lines that were taken and are not on disk.
-    fn waiting(&self) -> u64 {
+    /// Counts a line that was taken whole, when it was, and what has been written of those before.
+    fn count(&self, queue: &mut Queue, taken: bool) {
         match self {
-            Self::Stdout(_) | Self::File(_) => 0,
-            Self::Segments(segments) => segments.waiting(),
+            Self::Stdout(_) | Self::File(_) => queue.written.lines += u64::from(taken),
+            Self::Segments(segments) => {
+                queue.written.lines = segments.written();
+                queue.written.removed = Some(segments.removed());
+                queue.taken = segments.waiting();
+            }
         }
     }
 }
@@ -354,8 +364,9 @@ impl Work {
                 break;
             }
             queue.in_hand = false;
+            self.writer.count(&mut queue, result.is_ok());
             match result {
-                Ok(()) => queue.written.lines += 1,
+                Ok(()) => {}
                 Err(error) => {
                     queue.written.dropped += 1;
                     if error.kind() == io::ErrorKind::BrokenPipe {
@@ -369,14 +380,23 @@ impl Work {
                 }
             }
         }
-        let last = self.writer.flush();
+        // What was given up is in the sums that were given.
+        let last = if self.shared.lock().abandoned {
+            Ok(())
+        } else {
+            self.writer.flush()
+        };
         let mut queue = self.shared.lock();
+        if !queue.abandoned {
+            self.writer.count(&mut queue, false);
+        }
         if let Err(error) = last {
-            log::error!("writing to {}: {error}; its last lines are lost", self.name);
-            let lost = self.writer.waiting();
-            // One of them may not have been counted: it came with the end.
-            queue.written.lines = queue.written.lines.saturating_sub(lost);
-            queue.written.dropped += lost;
+            log::error!(
+                "writing to {}: {error}; its last lines ({}) are lost",
+                self.name,
+                queue.taken.0
+            );
+            queue.written.dropped += std::mem::take(&mut queue.taken).0;
         }
         queue.finished = true;
         drop(queue);
@@ -400,6 +420,11 @@ impl Work {
                 self.fails(&error);
             }
         }
+        let mut queue = self.shared.lock();
+        if !queue.abandoned {
+            self.writer.count(&mut queue, false);
+        }
+        drop(queue);
         self.writer
             .due()
             .map(|due| self.tried.map_or(due, |tried| due.max(tried + RETRY)))
@@ -616,6 +641,50 @@ mod tests {
         Output::start(Opened::open(Target::File(path.to_owned())).unwrap(), || {}).unwrap()
     }
 
+    /// So many lines and no other.
+    fn written(lines: u64) -> Written {
+        Written {
+            lines,
+            ..Written::default()
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_record_counts_once_it_is_on_disk_and_is_dropped_when_it_never_gets_there() {
+        let folder = Folder::new("counted");
+        let path = folder.0.join("record");
+        let output = Output::start(Opened::open(Target::Segments(path.clone(), 1 << 30)).unwrap(), || {}).unwrap();
+        let until = |what: &str, condition: &dyn Fn(&OutputState) -> bool| {
+            let end = Instant::now() + LIMIT;
+            loop {
+                let state = output.state();
+                if condition(&state) {
+                    return state;
+                }
+                assert!(Instant::now() < end, "{what}: {state:?}");
+                thread::yield_now();
+            }
+        };
+        output.send(b"first\n".to_vec(), Weight::Exec);
+        let state = until("it is written", &|state| state.lines == 1);
+        assert_eq!(state.queued_bytes, 0);
+        assert_eq!(
+            fs::read_dir(&path).unwrap().count(),
+            1,
+            "as soon as it is there, not before"
+        );
+        // From now on nothing can be written: there is no folder any more.
+        fs::remove_dir_all(&path).unwrap();
+        for line in ["second\n", "third\n"] {
+            output.send(line.into(), Weight::Exec);
+        }
+        let state = until("it fails", &|state| state.failing);
+        assert_eq!((state.lines, state.dropped), (1, 0), "they wait");
+        assert_eq!(state.queued_bytes, "second\nthird\n".len() as u64);
+        let end = output.finish(LIMIT);
+        assert_eq!((end.lines, end.dropped, end.removed), (1, 2, Some(Removed::default())));
+    }
+
     #[test]
     fn a_new_file_is_its_owners_alone_and_an_old_one_is_appended_to() {
         let folder = Folder::new("append");
@@ -623,7 +692,7 @@ mod tests {
         for line in ["a\n", "b\n"] {
             let output = start(&path);
             output.send(line.as_bytes().to_vec(), Weight::Exec);
-            assert_eq!(output.finish(LIMIT), Written { lines: 1, dropped: 0 });
+            assert_eq!(output.finish(LIMIT), written(1));
         }
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -712,7 +781,7 @@ mod tests {
         fs::rename(&path, &old).unwrap();
         output.reopen();
         output.send(b"after\n".to_vec(), Weight::Exec);
-        assert_eq!(output.finish(LIMIT), Written { lines: 2, dropped: 0 });
+        assert_eq!(output.finish(LIMIT), written(2));
         assert_eq!(fs::read(&old).unwrap(), b"before\n");
         assert_eq!(fs::read(&path).unwrap(), b"after\n");
     }

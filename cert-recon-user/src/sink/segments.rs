@@ -16,6 +16,7 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 
 use super::{json, output::OpenError};
+use crate::record::Removed;
 use crate::source::recorded::segments::{self, SPAN};
 
 /// A frame is written and synced to disk when this time has passed since its first line. With the time that a line waits for names
@@ -41,6 +42,11 @@ pub struct Segments {
     since: Option<Instant>,
     /// The time that the first of them is of.
     first: Option<SystemTime>,
+    /// Lines on disk.
+    written: u64,
+    removed: Removed,
+    /// It was said that the budget can't be kept.
+    is_over: bool,
 }
 
 /// The file that is being written.
@@ -100,6 +106,9 @@ impl Segments {
             count: 0,
             since: None,
             first: None,
+            written: 0,
+            removed: Removed::default(),
+            is_over: false,
         })
     }
 
@@ -131,10 +140,22 @@ impl Segments {
         self.since.map(|since| since + SYNC)
     }
 
-    /// Lines that are not on disk yet.
+    /// Lines that are not on disk yet, and their bytes.
     #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.count
+    pub fn waiting(&self) -> (u64, usize) {
+        (self.count, self.lines.len())
+    }
+
+    /// Lines that are on disk, or were until their file was removed.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Files that were removed to stay within the budget.
+    #[must_use]
+    pub fn removed(&self) -> Removed {
+        self.removed
     }
 
     /// Ends the frame in the making and puts it on disk.
@@ -159,6 +180,7 @@ impl Segments {
             );
             self.current = None;
         }
+        self.make_room(frame.len() as u64);
         let current = match &mut self.current {
             Some(current) => current,
             None => {
@@ -180,6 +202,7 @@ impl Segments {
             return Err(error);
         }
         current.bytes += frame.len() as u64;
+        self.written += self.count;
         self.lines.clear();
         // One long line is no reason to keep its memory for ever.
         self.lines.shrink_to(2 * FRAME);
@@ -187,9 +210,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Begins a file, after which there is room for it within the budget.
     fn begin(&self, first: SystemTime) -> io::Result<Segment> {
-        self.make_room();
         // Two monitors may write to one folder, and a clock may go back to a time that was before.
         for number in 0.. {
             let name = segments::name(first, std::process::id(), number);
@@ -215,13 +236,16 @@ impl Segments {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Removes the oldest files, until the others leave an eighth of the budget to the next one. Nothing else in the folder is
-    /// touched.
-    fn make_room(&self) {
+    /// Removes the oldest files, until there is room for so many bytes more. Nothing else in the folder is touched, nor the file
+    /// that is being written, which has an eighth of the budget at most.
+    fn make_room(&mut self, more: u64) {
+        let folder = self.folder.display();
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) => {
-                log::warn!("{}: {error}; the budget is not kept", self.folder.display());
+                if !std::mem::replace(&mut self.is_over, true) {
+                    log::warn!("{folder}: {error}; the budget is not kept");
+                }
                 return;
             }
         };
@@ -230,12 +254,15 @@ impl Segments {
             .filter(|entry| segments::started(Path::new(&entry.file_name())).is_some())
             .filter_map(|entry| Some((entry.file_name(), entry.metadata().ok()?.len())))
             .collect();
-        found.sort();
         let mut bytes: u64 = found.iter().map(|(_, bytes)| bytes).sum();
-        let most = self.budget - self.budget / 8;
+        let most = self.budget.saturating_sub(more);
+        if bytes > most {
+            found.sort();
+        }
+        let mut failed = None;
         for (name, size) in found {
             if bytes <= most {
-                return;
+                break;
             }
             if self.current.as_ref().is_some_and(|current| current.name == name) {
                 continue;
@@ -243,16 +270,30 @@ impl Segments {
             match fs::remove_file(self.folder.join(&name)) {
                 Ok(()) => {
                     bytes -= size;
+                    self.removed.files += 1;
+                    self.removed.bytes += size;
                     log::info!(
-                        "{}: removed {} ({}) to stay within the budget",
-                        self.folder.display(),
+                        "{folder}: removed {} ({}) to stay within the budget",
                         name.display(),
                         bytesize::ByteSize(size)
                     );
                 }
-                Err(error) => log::warn!("removing {}: {error}", self.folder.join(&name).display()),
+                // Another monitor was first.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => bytes -= size,
+                Err(error) => failed = Some((name, error)),
             }
         }
+        let is_over = bytes > most;
+        if is_over && !self.is_over {
+            match failed {
+                Some((name, error)) => log::warn!(
+                    "removing {}: {error}; the budget is not kept",
+                    self.folder.join(&name).display()
+                ),
+                None => log::warn!("{folder}: the budget is too small for the lines of one moment"),
+            }
+        }
+        self.is_over = is_over;
     }
 }
 
@@ -352,14 +393,17 @@ mod tests {
     fn nothing_waits_longer_than_it_may_and_what_waits_is_known() {
         let folder = Folder::new("segments-due");
         let mut segments = open(&folder.0);
-        assert_eq!((segments.due(), segments.waiting()), (None, 0));
+        assert_eq!((segments.due(), segments.waiting()), (None, (0, 0)));
         segments.add(&line(1, "a")).unwrap();
         let due = segments.due().unwrap();
         segments.add(&line(1, "b")).unwrap();
-        assert_eq!((segments.due(), segments.waiting()), (Some(due), 2));
+        let bytes = 2 * line(1, "a").len();
+        assert_eq!((segments.due(), segments.waiting()), (Some(due), (2, bytes)));
+        assert_eq!(segments.written(), 0);
         assert!(due <= Instant::now() + SYNC);
         segments.flush().unwrap();
-        assert_eq!((segments.due(), segments.waiting()), (None, 0));
+        assert_eq!((segments.due(), segments.waiting()), (None, (0, 0)));
+        assert_eq!(segments.written(), 2);
     }
 
     #[test]
@@ -423,29 +467,71 @@ mod tests {
         folder.file("notes.txt", &[b'x'; 100_000]);
         folder.file("execs-old.ndjson.zst", &[b'x'; 100_000]);
         let mut segments = Segments::open(&folder.0, budget).unwrap();
-        // Text that does not compress, a file for each line.
-        let mut state = 1_u64;
+        let mut noise = Noise(1);
+        let mut made = 0;
+        let own = || -> Vec<PathBuf> {
+            let is_own = |path: &PathBuf| segments::started(path).is_some();
+            files(&folder.0).into_iter().filter(is_own).collect()
+        };
+        let size = |paths: &[PathBuf]| -> u64 { paths.iter().map(|path| fs::metadata(path).unwrap().len()).sum() };
+        // A file for each line.
         for number in 0..40_u64 {
-            let noise: String = (0..8 << 10)
-                .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    char::from(b'a' + u8::try_from(state >> 60).unwrap())
-                })
-                .collect();
-            segments.add(&line(number * 2 * SPAN.as_secs(), &noise)).unwrap();
+            segments
+                .add(&line(number * 2 * SPAN.as_secs(), &noise.text(8 << 10)))
+                .unwrap();
             segments.flush().unwrap();
-            let own = files(&folder.0)
-                .into_iter()
-                .filter(|path| segments::started(path).is_some());
-            let bytes: u64 = own.map(|path| fs::metadata(path).unwrap().len()).sum();
-            assert!(bytes <= budget, "{bytes}");
+            made += size(&own()[own().len() - 1..]);
+            assert!(size(&own()) <= budget, "{number}");
         }
         assert!(folder.0.join("notes.txt").exists() && folder.0.join("execs-old.ndjson.zst").exists());
-        let left: Vec<_> = files(&folder.0)
-            .into_iter()
-            .filter_map(|path| segments::started(&path))
-            .collect();
+        let left: Vec<_> = own().iter().filter_map(|path| segments::started(path)).collect();
         assert!(left.len() > 5 && left.contains(&(SystemTime::UNIX_EPOCH + 39 * 2 * SPAN)));
+        let removed = segments.removed();
+        assert_eq!(removed.files, 40 - left.len() as u64);
+        assert_eq!(removed.bytes, made - size(&own()));
+    }
+
+    #[test]
+    fn there_is_room_for_a_frame_before_it_is_written_and_the_file_that_is_written_stays() {
+        let folder = Folder::new("segments-room");
+        let budget = 64 << 10;
+        let mut segments = Segments::open(&folder.0, budget).unwrap();
+        let mut noise = Noise(1);
+        let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
+        let mut beside = Vec::new();
+        // Frames of all sizes up to the better half of the budget, some of them to a file that is there.
+        for number in 0..200_usize {
+            let second = 1 + number as u64;
+            segments
+                .add(&line(second, &noise.text((number * 977) % (80 << 10))))
+                .unwrap();
+            segments.flush().unwrap();
+            let found = files(&folder.0);
+            let all: u64 = found.iter().map(size).sum();
+            assert!(all <= budget, "{all} after {number}");
+            let current = &segments.current.as_ref().unwrap().name;
+            assert!(found.iter().any(|path| path.file_name() == Some(current)), "{number}");
+            beside.push(found.len() > 1);
+        }
+        assert!(beside.contains(&true) && segments.removed().files > 20);
+        // One that is too large for all of it is no reason to lose it.
+        segments.add(&line(300, &noise.text(300 << 10))).unwrap();
+        segments.flush().unwrap();
+        assert_eq!(segments.written(), 201);
+        assert_eq!(files(&folder.0).len(), 1);
+    }
+
+    /// Text that hardly compresses: half of its length.
+    struct Noise(u64);
+
+    impl Noise {
+        fn text(&mut self, length: usize) -> String {
+            let next = |_| {
+                self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b'a' + u8::try_from(self.0 >> 60).unwrap())
+            };
+            (0..length).map(next).collect()
+        }
     }
 
     #[test]

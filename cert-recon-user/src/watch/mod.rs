@@ -174,6 +174,9 @@ impl std::fmt::Display for Closing {
         write!(f, "incomplete: argv {argv_cut}, paths {path_cut}")?;
         for (name, written) in &self.outputs {
             write!(f, "\n{name}: lines {}, dropped {}", written.lines, written.dropped)?;
+            if let Some(removed) = written.removed {
+                write!(f, ", removed {} files", removed.files)?;
+            }
         }
         Ok(())
     }

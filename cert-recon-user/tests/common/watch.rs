@@ -738,9 +738,10 @@ fn parse_closing(stderr: &str) -> Option<Closing> {
     let &[argv_cut, paths_cut] = numbers("incomplete: ")?.as_slice() else {
         return None;
     };
-    // After these, a line for each output: "NAME: lines N, dropped N".
+    // After these, a line for each output: "NAME: lines N, dropped N", and of a record ", removed N files".
     let outputs = stderr.lines().filter_map(|line| {
         let (lines, dropped) = line.rsplit_once(": lines ")?.1.split_once(", dropped ")?;
+        let dropped = dropped.split_once(", removed ").map_or(dropped, |(dropped, _)| dropped);
         Some((lines.parse().ok()?, dropped.parse().ok()?))
     });
     let outputs = outputs.collect();
