@@ -35,6 +35,8 @@ pub struct Sums {
     pub folded: u64,
     /// Execs that no rule matched.
     pub clean: u64,
+    /// Of these, the monitor's own to test itself: they are in no output and no record.
+    pub own: u64,
     /// Reports made (with `all_execs`, of clean execs too).
     pub reports: u64,
 }
@@ -130,6 +132,7 @@ impl Pipeline {
         self.lost_since_report += lost;
         self.sums.delivered += 1;
         self.sums.clean += 1;
+        self.sums.own += 1;
     }
 
     /// Judges by other rules from now on.

@@ -143,6 +143,7 @@ fn full_health() -> Health {
             suppressed: 3,
             folded: 2,
             clean: 0,
+            own: 0,
             reports: 4,
         },
         last_canary: Some(time(1)),

@@ -235,6 +235,7 @@ struct HealthRow<'a> {
     suppressed: u64,
     folded: u64,
     clean: u64,
+    own_execs: u64,
     arguments_truncated_count: u64,
     paths_truncated_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -619,6 +620,7 @@ fn health_row<'a>(health: &'a Health, device: &'a str, tail: Tail) -> HealthRow<
         suppressed: health.sums.suppressed,
         folded: health.sums.folded,
         clean: health.sums.clean,
+        own_execs: health.sums.own,
         arguments_truncated_count: health.totals.argv_cut,
         paths_truncated_count: health.totals.path_cut,
         last_canary: health.last_canary.map(timestamp),

@@ -328,6 +328,7 @@ mod tests {
                 suppressed: 2,
                 folded: 3,
                 clean: 4,
+                own: 1,
                 reports: 1,
             },
             last_canary: Some(seconds(300)),

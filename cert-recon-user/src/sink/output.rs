@@ -128,9 +128,11 @@ pub struct Written {
 
 #[derive(Default)]
 struct Queue {
-    lines: VecDeque<Line>,
-    /// Of the lines that are no longer than the queue.
+    lines: VecDeque<(Line, Weight)>,
+    /// Of the lines about execs that are no longer than the queue.
     bytes: usize,
+    /// Of those about the monitor itself: a line about an exec may be longer than the room that these have.
+    own: usize,
     /// Of the one that is.
     long: usize,
     written: Written,
@@ -148,6 +150,17 @@ struct Queue {
     /// The last write failed.
     failing: bool,
     finished: bool,
+}
+
+impl Queue {
+    /// The bytes among which those of such a line are.
+    fn room(&mut self, line: &[u8], weight: Weight) -> &mut usize {
+        match weight {
+            Weight::Exec if line.len() > QUEUE_BYTES => &mut self.long,
+            Weight::Exec => &mut self.bytes,
+            Weight::Own => &mut self.own,
+        }
+    }
 }
 
 struct Shared {
@@ -208,21 +221,17 @@ impl Output {
     pub fn send(&self, line: impl Into<Line>, weight: Weight) {
         let line = line.into();
         let mut queue = self.shared.lock();
-        let most = match weight {
-            Weight::Exec => QUEUE_BYTES,
-            Weight::Own => QUEUE_BYTES + RESERVE,
+        let is_full = match weight {
+            Weight::Exec if line.len() > QUEUE_BYTES => queue.bytes >= QUEUE_BYTES || queue.long > 0,
+            Weight::Exec => queue.bytes >= QUEUE_BYTES,
+            Weight::Own => queue.own >= RESERVE,
         };
-        let is_long = line.len() > QUEUE_BYTES;
-        if queue.broken || queue.bytes >= most || is_long && queue.long > 0 {
+        if queue.broken || is_full {
             queue.written.dropped += 1;
             return;
         }
-        if is_long {
-            queue.long = line.len();
-        } else {
-            queue.bytes += line.len();
-        }
-        queue.lines.push_back(line);
+        *queue.room(&line, weight) += line.len();
+        queue.lines.push_back((line, weight));
         drop(queue);
         self.shared.changed.notify_all();
     }
@@ -268,7 +277,7 @@ impl Output {
             name: self.name.clone(),
             lines: queue.written.lines,
             dropped: queue.written.dropped,
-            queued_bytes: (queue.bytes + queue.long + queue.taken.1) as u64,
+            queued_bytes: (queue.bytes + queue.long + queue.own + queue.taken.1) as u64,
             failing: queue.failing,
             removed: queue.written.removed,
         }
@@ -373,7 +382,7 @@ impl Work {
                         queue.broken = true;
                         queue.written.dropped += queue.lines.len() as u64;
                         queue.lines.clear();
-                        (queue.bytes, queue.long) = (0, 0);
+                        (queue.bytes, queue.long, queue.own) = (0, 0, 0);
                         drop(queue);
                         broken();
                     }
@@ -456,12 +465,8 @@ impl Work {
                 let _ = self.reopen();
                 queue = shared.lock();
             }
-            if let Some(line) = queue.lines.pop_front() {
-                if line.len() > QUEUE_BYTES {
-                    queue.long = 0;
-                } else {
-                    queue.bytes -= line.len();
-                }
+            if let Some((line, weight)) = queue.lines.pop_front() {
+                *queue.room(&line, weight) -= line.len();
                 queue.in_hand = true;
                 return Some(line);
             }
@@ -676,7 +681,7 @@ mod tests {
         // From now on nothing can be written: there is no folder any more.
         fs::remove_dir_all(&path).unwrap();
         for line in ["second\n", "third\n"] {
-            output.send(line.into(), Weight::Exec);
+            output.send(line.as_bytes().to_vec(), Weight::Exec);
         }
         let state = until("it fails", &|state| state.failing);
         assert_eq!((state.lines, state.dropped), (1, 0), "they wait");
@@ -748,7 +753,11 @@ mod tests {
         };
         assert!(send(QUEUE_BYTES + 1, Weight::Exec));
         assert!(!send(QUEUE_BYTES + 1, Weight::Exec), "one at a time");
-        assert!(send(QUEUE_BYTES, Weight::Exec), "others as if it was not there");
+        assert!(send(QUEUE_BYTES - 1, Weight::Exec), "others as if it was not there");
+        assert!(
+            send(2 * RESERVE, Weight::Exec),
+            "the last of them may be as long as it likes"
+        );
         assert!(!send(1, Weight::Exec), "until the queue is full");
         assert!(send(RESERVE, Weight::Own));
         assert!(!send(1, Weight::Own), "which has an end too");
