@@ -53,7 +53,7 @@ pub(super) struct Args {
     /// Executables larger than this are not hashed. [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = config::size)]
     hash_limit: Option<u64>,
-    /// Bytes of executables hashed per second at most. [default: 200MiB]
+    /// Bytes of findings' executables hashed per second at most, and half as many of other execs'. [default: 200MiB]
     #[arg(long, value_name = "SIZE", value_parser = config::size)]
     hash_rate: Option<u64>,
     /// The monitor execs a program of its own so often that it notices within this time when it sees nothing any more.

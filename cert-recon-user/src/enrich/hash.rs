@@ -24,6 +24,10 @@
 //! One thread hashes. Work is bounded: size of a file, bytes per second, files that wait, entries of the cache. A request that
 //! meets a limit is answered with the reason, and counted.
 //!
+//! Requests of low [urgency](Urgency) are for findings' benefit kept apart: they have half of the room, a budget of work of their
+//! own with half of the rate (so that both together may do one and a half times as much), and wait for the others, even in the
+//! middle of a file.
+//!
 //! A hash is remembered by device, inode, size and full modification and change times, and only of a file whose change
 //! time lies in the past by the kernel's own coarse clock: a later change then has another time.
 
@@ -67,7 +71,7 @@ pub type Answer = Result<[u8; 32], String>;
 pub struct HashLimits {
     /// Files larger than this are not hashed, bytes.
     pub max_file: u64,
-    /// Bytes hashed per second, over time.
+    /// Bytes hashed per second, over time; for what is of low urgency half as many beside.
     pub bytes_per_second: u64,
     /// Bytes that may be hashed at once after a rest. A file that is begun is hashed whole, and what it takes beyond this is
     /// owed.
@@ -150,6 +154,25 @@ pub trait Clock: Send + Sync {
 
     /// The clock that the kernel takes a file's times from, as seconds and nanoseconds.
     fn of_files(&self) -> (i64, u32);
+}
+
+/// Whose hash goes first when there is more to do than can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Of an exec that is only written down: half of the room, half of the work per second, and behind the others.
+    Low,
+    /// Of a finding, or of what may become one: nothing that is low costs it anything.
+    High,
+}
+
+impl Urgency {
+    /// Of a limit, what it may use.
+    fn share(self, limit: u64) -> u64 {
+        match self {
+            Self::Low => limit / 2,
+            Self::High => limit,
+        }
+    }
 }
 
 /// The real `/proc` and the real clocks.
@@ -363,6 +386,7 @@ pub enum Asked {
 }
 
 struct Job {
+    urgency: Urgency,
     pid: u32,
     start_boot_ns: u64,
     parent_pid: Option<u32>,
@@ -449,15 +473,11 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn take(&mut self, size: u64, now: Duration, limits: &HashLimits) -> bool {
-        let earned = now
-            .saturating_sub(self.at)
-            .as_nanos()
-            .saturating_mul(limits.bytes_per_second.into())
-            / 1_000_000_000;
+    fn take(&mut self, size: u64, now: Duration, per_second: u64, burst: u64) -> bool {
+        let earned = now.saturating_sub(self.at).as_nanos().saturating_mul(per_second.into()) / 1_000_000_000;
         let earned = i128::try_from(earned).unwrap_or(i128::MAX);
         if earned > 0 {
-            self.bytes = self.bytes.saturating_add(earned).min(limits.burst.into());
+            self.bytes = self.bytes.saturating_add(earned).min(burst.into());
             self.at = now;
         }
         let allowed = self.bytes > 0;
@@ -470,12 +490,33 @@ impl Bucket {
 
 struct State {
     cache: Cache,
-    queue: VecDeque<Job>,
-    /// Jobs in the queue that hold a file.
+    /// Those of low urgency, and the others.
+    low: VecDeque<Job>,
+    high: VecDeque<Job>,
+    /// Jobs in the queues that hold a file.
     files: usize,
-    /// Further requests for the file of a job, in the queue or in hand.
-    joined: HashMap<Facts, Vec<Pending>>,
+    /// Further requests for the file of a job, in a queue or in hand.
+    joined: HashMap<Facts, Joined>,
     counts: Hashing,
+}
+
+/// Requests for the same file.
+struct Joined {
+    pending: Vec<Pending>,
+    /// The highest of them and of the job.
+    urgency: Urgency,
+}
+
+impl State {
+    /// Puts a job that waits before the others of low urgency.
+    fn hurry(&mut self, facts: &Facts) {
+        if let Some(at) = self.low.iter().position(|job| job.joinable.as_ref() == Some(facts))
+            && let Some(mut job) = self.low.remove(at)
+        {
+            job.urgency = Urgency::High;
+            self.high.push_back(job);
+        }
+    }
 }
 
 struct Shared {
@@ -519,7 +560,8 @@ impl Hasher {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 cache: Cache::default(),
-                queue: VecDeque::new(),
+                low: VecDeque::new(),
+                high: VecDeque::new(),
                 files: 0,
                 joined: HashMap::new(),
                 counts: Hashing::default(),
@@ -533,21 +575,22 @@ impl Hasher {
         let work = Work {
             shared: Arc::clone(&shared),
             buffer: vec![0; BUFFER],
-            bucket: Bucket {
-                bytes: limits.burst.into(),
+            buckets: [Urgency::Low, Urgency::High].map(|urgency| Bucket {
+                bytes: urgency.share(limits.burst).into(),
                 at,
-            },
+            }),
+            wake: Box::new(wake),
         };
         thread::Builder::new()
             .name("hash".to_owned())
-            .spawn(move || work.run(wake))?;
+            .spawn(move || work.run())?;
         Ok(Self { shared })
     }
 
     /// Asks for the hash of a file that ran just now. Does not wait: looks at `/proc/PID/exe` and into the cache, and leaves
     /// the rest to the thread.
     #[must_use]
-    pub fn ask(&self, wanted: &Wanted<'_>) -> Asked {
+    pub fn ask(&self, wanted: &Wanted<'_>, urgency: Urgency) -> Asked {
         let shared = &*self.shared;
         if wanted.size > shared.limits.max_file {
             shared.lock().counts.too_large += 1;
@@ -570,25 +613,39 @@ impl Hasher {
                     return Asked::Now(Ok(sha256));
                 }
                 plain = (pin.settled && pin.facts.device == wanted.device).then_some(pin.facts);
-                if let Some(joined) = plain.and_then(|facts| state.joined.get_mut(&facts)) {
+                if let Some((facts, joined)) = plain.and_then(|facts| Some((facts, state.joined.get_mut(&facts)?))) {
                     let pending = Pending::new();
-                    joined.push(pending.clone());
+                    joined.pending.push(pending.clone());
+                    if urgency > joined.urgency {
+                        joined.urgency = urgency;
+                        state.hurry(&facts);
+                        drop(state);
+                        shared.changed.notify_all();
+                    }
                     return Asked::Later(pending);
                 }
             }
         }
-        if state.queue.len() >= MAX_QUEUE || (pin.is_ok() && state.files >= shared.limits.open_files) {
+        let waiting = state.low.len() + state.high.len();
+        let is_full = |count: usize, limit: usize| count as u64 >= urgency.share(limit as u64);
+        if is_full(waiting, MAX_QUEUE) || (pin.is_ok() && is_full(state.files, shared.limits.open_files)) {
             state.counts.too_busy += 1;
             return Asked::Now(Err("too many other files were waiting to be hashed".to_owned()));
         }
         if let Some(facts) = plain {
-            state.joined.insert(facts, Vec::new());
+            let pending = Vec::new();
+            state.joined.insert(facts, Joined { pending, urgency });
         }
         state.files += usize::from(pin.is_ok());
         // A path that was cut does not begin with a slash.
         let path = wanted.path.filter(|path| plain.is_none() && path.starts_with(b"/"));
         let pending = Pending::new();
-        state.queue.push_back(Job {
+        let queue = match urgency {
+            Urgency::Low => &mut state.low,
+            Urgency::High => &mut state.high,
+        };
+        queue.push_back(Job {
+            urgency,
             pid: wanted.pid,
             start_boot_ns: wanted.start_boot_ns,
             parent_pid: wanted.parent_pid,
@@ -678,16 +735,33 @@ fn still_runs(proc: &dyn ProcFs, pid: u32, facts: &Facts) -> bool {
 struct Work {
     shared: Arc<Shared>,
     buffer: Vec<u8>,
-    bucket: Bucket,
+    /// Of low urgency, and of high.
+    buckets: [Bucket; 2],
+    wake: Box<dyn Fn() + Send>,
 }
 
 impl Work {
-    fn run(mut self, wake: impl Fn()) {
-        while let Some(mut job) = self.next() {
-            let outcome = self.answer(&mut job);
-            self.publish(&job, outcome);
-            wake();
+    fn run(mut self) {
+        while let Some(job) = self.next() {
+            self.work(job);
         }
+    }
+
+    fn work(&mut self, mut job: Job) {
+        let mut outcome = self.answer(&mut job);
+        // Somebody joined who has a budget of his own.
+        if matches!(outcome, Outcome::TooBusy(_)) && job.urgency == Urgency::Low && self.is_urgent(&job) {
+            job.urgency = Urgency::High;
+            outcome = self.answer(&mut job);
+        }
+        self.publish(&job, outcome);
+        (self.wake)();
+    }
+
+    fn is_urgent(&self, job: &Job) -> bool {
+        let state = self.shared.lock();
+        let joined = job.joinable.as_ref().and_then(|facts| state.joined.get(facts));
+        joined.is_some_and(|joined| joined.urgency == Urgency::High)
     }
 
     fn next(&self) -> Option<Job> {
@@ -696,11 +770,23 @@ impl Work {
             if self.shared.stop.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Some(job) = state.queue.pop_front() {
+            let next = state.high.pop_front().or_else(|| state.low.pop_front());
+            if let Some(job) = next {
                 state.files -= usize::from(job.pin.is_ok());
                 return Some(job);
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Does what is urgent, in the middle of a file that is not.
+    fn let_pass(&mut self, job: &Job) {
+        while job.urgency == Urgency::Low && !self.shared.stop.load(Ordering::Relaxed) {
+            let mut state = self.shared.lock();
+            let Some(urgent) = state.high.pop_front() else { return };
+            state.files -= usize::from(urgent.pin.is_ok());
+            drop(state);
+            self.work(urgent);
         }
     }
 
@@ -734,8 +820,17 @@ impl Work {
             return Outcome::Cached(sha256);
         }
         let limits = self.shared.limits;
-        if !self.bucket.take(job.size, self.shared.clock.monotonic(), &limits) {
-            let rate = ByteSize::b(limits.bytes_per_second);
+        let [rate, burst] = [limits.bytes_per_second, limits.burst].map(|limit| job.urgency.share(limit));
+        let [low, high] = &mut self.buckets;
+        let bucket = match job.urgency {
+            Urgency::Low => low,
+            Urgency::High => high,
+        };
+        if !bucket.take(job.size, self.shared.clock.monotonic(), rate, burst) {
+            if running {
+                job.pin = Ok(pin);
+            }
+            let rate = ByteSize::b(rate);
             return Outcome::TooBusy(format!("the limit of work for hashing, {rate} a second, was reached"));
         }
         self.hash(job, &pin, running)
@@ -790,7 +885,7 @@ impl Work {
     }
 
     fn hash(&mut self, job: &Job, pin: &Pin, running: bool) -> Outcome {
-        let (read, sha256, after) = match self.read(pin) {
+        let (read, sha256, after) = match self.read(job, pin) {
             Ok(read) => read,
             Err(error) => return Outcome::Unavailable(format!("reading the file: {error}")),
         };
@@ -813,7 +908,7 @@ impl Work {
     }
 
     /// Bytes read (one more than the size at most), their hash, and what the file is like after that.
-    fn read(&mut self, pin: &Pin) -> io::Result<(u64, [u8; 32], Facts)> {
+    fn read(&mut self, job: &Job, pin: &Pin) -> io::Result<(u64, [u8; 32], Facts)> {
         let file = self.shared.proc.open(pin.file.as_fd())?;
         let mut rest = (&file).take(pin.facts.size.saturating_add(1));
         let (mut hash, mut read) = (Sha256::new(), 0);
@@ -830,6 +925,7 @@ impl Work {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            self.let_pass(job);
         }
         let after = Facts::of(file.as_fd(), AtFlags::empty())?;
         Ok((read, hash.finalize().into(), after))
@@ -844,7 +940,8 @@ impl Work {
             Outcome::TooBusy(reason) | Outcome::Unavailable(reason) => Err(reason.clone()),
         };
         let counts = &mut state.counts;
-        for (i, pending) in std::iter::once(&job.pending).chain(joined.iter().flatten()).enumerate() {
+        let joined = joined.iter().flat_map(|joined| &joined.pending);
+        for (i, pending) in std::iter::once(&job.pending).chain(joined).enumerate() {
             let waited_for = pending.0.set(answer.clone()).is_ok();
             match outcome {
                 // The work was done, whether the request could wait for it or not.
@@ -1027,14 +1124,18 @@ mod tests {
 
     impl Bench {
         fn ask(&self, wanted: &Wanted<'_>) -> Answer {
-            match self.hasher.ask(wanted) {
+            match self.hasher.ask(wanted, Urgency::High) {
                 Asked::Now(answer) => answer,
                 Asked::Later(pending) => self.wait(&pending),
             }
         }
 
         fn later(&self, wanted: &Wanted<'_>) -> Pending {
-            match self.hasher.ask(wanted) {
+            self.later_of(wanted, Urgency::High)
+        }
+
+        fn later_of(&self, wanted: &Wanted<'_>, urgency: Urgency) -> Pending {
+            match self.hasher.ask(wanted, urgency) {
                 Asked::Later(pending) => pending,
                 Asked::Now(answer) => panic!("{answer:?}"),
             }
@@ -1107,7 +1208,7 @@ mod tests {
         // It runs until its input ends.
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let exe = PathBuf::from(format!("/proc/{}/exe", child.id()));
-        let Asked::Later(pending) = hasher.ask(&wanted(child.id(), &exe)) else {
+        let Asked::Later(pending) = hasher.ask(&wanted(child.id(), &exe), Urgency::High) else {
             panic!("it can't be known yet");
         };
         woken.recv().unwrap();
@@ -1157,10 +1258,13 @@ mod tests {
         let hasher = Hasher::start(HashLimits::default(), Arc::clone(&system) as _, system, wake).unwrap();
         let path = copy.canonicalize().unwrap().into_os_string().into_encoded_bytes();
         // No process has the number 0.
-        let Asked::Later(pending) = hasher.ask(&Wanted {
-            path: Some(&path),
-            ..wanted(0, &copy)
-        }) else {
+        let Asked::Later(pending) = hasher.ask(
+            &Wanted {
+                path: Some(&path),
+                ..wanted(0, &copy)
+            },
+            Urgency::High,
+        ) else {
             panic!("the path is looked up by the thread");
         };
         woken.recv().unwrap();
@@ -1200,7 +1304,7 @@ mod tests {
             "the file is larger than the limit for hashing, 256.0 MiB"
         );
         assert_eq!(counts(&b), (0, 0, 1, 0, 0));
-        assert_eq!(b.hasher.shared.lock().queue.len(), 0);
+        assert_eq!(b.hasher.shared.lock().high.len(), 0);
     }
 
     #[test]
@@ -1521,6 +1625,106 @@ mod tests {
         b.proc.run(7, &b.folder.0.join("second"));
         assert_eq!(b.ask(&wanted), Ok(sha256(b"second")), "the next one has it");
         assert_eq!(b.hasher.shared.lock().joined.len(), 0);
+    }
+
+    #[test]
+    fn what_is_urgent_goes_first_even_in_the_middle_of_a_file_that_is_not() {
+        let b = bench("urgent", HashLimits::default());
+        let (arrival, go) = b.gate();
+        let file = |name: &str, length: usize| {
+            let file = b.folder.file(name, &vec![name.as_bytes()[0]; length]);
+            b.proc.run(7, &file);
+            wanted(7, &file)
+        };
+        let large = b.later_of(&file("low", 4 * BUFFER), Urgency::Low);
+        arrival.recv().unwrap();
+        // It is in hand. Behind it waits one that is as low, behind that one that is not.
+        let second = b.later_of(&file("2 low", 10), Urgency::Low);
+        let urgent = b.later(&file("high", 10));
+        go.send(()).unwrap();
+        // Its first part is read; then the urgent one is opened.
+        arrival.recv().unwrap();
+        assert!(large.get().is_none() && second.get().is_none());
+        go.send(()).unwrap();
+        assert_eq!(b.wait(&urgent), Ok(sha256(&[b'h'; 10])));
+        arrival.recv().unwrap();
+        assert!(second.get().is_none());
+        assert_eq!(b.wait(&large), Ok(sha256(&vec![b'l'; 4 * BUFFER])));
+        go.send(()).unwrap();
+        assert_eq!(b.wait(&second), Ok(sha256(&[b'2'; 10])));
+    }
+
+    #[test]
+    fn who_is_urgent_brings_the_file_forward_that_he_shares() {
+        let b = bench("shares", HashLimits::default());
+        let (arrival, go) = b.gate();
+        let file = |name: &str| {
+            let file = b.folder.file(name, name.as_bytes());
+            b.proc.run(7, &file);
+            wanted(7, &file)
+        };
+        let first = b.later_of(&file("first"), Urgency::Low);
+        arrival.recv().unwrap();
+        let second = b.later_of(&file("second"), Urgency::Low);
+        let third = file("third");
+        let low = b.later_of(&third, Urgency::Low);
+        let high = b.later(&third);
+        go.send(()).unwrap();
+        arrival.recv().unwrap();
+        go.send(()).unwrap();
+        for pending in [&low, &high] {
+            assert_eq!(b.wait(pending), Ok(sha256(b"third")));
+        }
+        arrival.recv().unwrap();
+        assert!(second.get().is_none());
+        go.send(()).unwrap();
+        assert_eq!(b.wait(&second), Ok(sha256(b"second")));
+        assert_eq!(b.wait(&first), Ok(sha256(b"first")));
+    }
+
+    #[test]
+    fn what_is_not_urgent_takes_nothing_of_the_work_and_half_of_the_room() {
+        let b = bench(
+            "share",
+            HashLimits {
+                bytes_per_second: 20,
+                burst: 20,
+                open_files: 4,
+                ..HashLimits::default()
+            },
+        );
+        let file = |name: &str| {
+            let file = b.folder.file(name, format!("content {name}").as_bytes());
+            b.proc.run(7, &file);
+            wanted(7, &file)
+        };
+        let low = |name: &str| b.wait(&b.later_of(&file(name), Urgency::Low));
+        // Nine bytes each, of ten.
+        assert!(low("1").is_ok() && low("2").is_ok());
+        assert_eq!(
+            low("3").unwrap_err(),
+            "the limit of work for hashing, 10 B a second, was reached"
+        );
+        for name in ["4", "5", "6"] {
+            assert!(b.ask(&file(name)).is_ok(), "{name} of twenty");
+        }
+        assert!(b.reason(&file("7")).contains("20 B a second"));
+        *b.clock.monotonic.lock().unwrap() += Duration::from_secs(3600);
+        let (arrival, go) = b.gate();
+        let first = b.later(&file("first"));
+        arrival.recv().unwrap();
+        let names = ["a", "b"].map(|name| b.later_of(&file(name), Urgency::Low));
+        let Asked::Now(Err(reason)) = b.hasher.ask(&file("c"), Urgency::Low) else {
+            panic!("no room");
+        };
+        assert_eq!(reason, "too many other files were waiting to be hashed");
+        let urgent = b.later(&file("d"));
+        for _ in 0..4 {
+            go.send(()).unwrap();
+        }
+        for pending in names.iter().chain([&first, &urgent]) {
+            assert!(b.wait(pending).is_ok());
+        }
     }
 
     #[test]

@@ -5,9 +5,13 @@
 //! waits for its hash and its names until limits of its own, counted from its submission, so that one that waits delays those
 //! behind it by no more than its own limit.
 //!
-//! Nothing is lost in silence. When half of the queue is in use, nothing waits any more: reports go on with what is known.
-//! When it is full because even that is too slow, reports are dropped and counted, and the kernel events that they said
+//! Nothing is lost in silence. When three quarters of the queue are in use, nothing waits any more: reports go on with what is
+//! known. When it is full because even that is too slow, reports are dropped and counted, and the kernel events that they said
 //! were lost are said by the next one. The queue is bounded in bytes; see [`Config::queue_bytes`].
+//!
+//! Execs that nobody asked for, which are only recorded or listed, cost findings neither hash nor place: they do not wait when a
+//! quarter of the queue is in use, are dropped when half of it is, and have a share of hashing of their own
+//! ([`Urgency`]).
 
 use std::{
     collections::VecDeque,
@@ -19,7 +23,7 @@ use std::{
 
 use super::{
     accounts::{self, Name, NameLimits, Names, Resolver},
-    hash::{Asked, Clock, HashLimits, Hasher, Pending, ProcFs, System, Wanted},
+    hash::{Asked, Clock, HashLimits, Hasher, Pending, ProcFs, System, Urgency, Wanted},
 };
 use crate::{
     finding::Report,
@@ -108,8 +112,10 @@ pub struct Counts {
     pub late_names: u64,
     /// Reports handed on unfinished because too many waited.
     pub hurried: u64,
-    /// Records dropped because the queue was full.
+    /// Records dropped because the queue was full, but for those of `dropped_low`.
     pub dropped: u64,
+    /// Reports of low urgency dropped: of execs that were not asked for.
+    pub dropped_low: u64,
     /// Records that wait.
     pub queued: u64,
     /// Bytes of the records that wait.
@@ -139,6 +145,7 @@ enum Item {
 
 struct Entry {
     item: Item,
+    urgency: Urgency,
     weight: usize,
     hash: Option<(Pending, Instant)>,
     /// Of the user, the effective user, the one who logged in.
@@ -169,6 +176,8 @@ struct Queue {
     in_hand: bool,
     /// These bytes.
     weight_in_hand: usize,
+    /// What is not urgent does not wait until the queue is shorter.
+    busy: bool,
     /// Nothing waits until the queue is shorter.
     crowded: bool,
     /// Nothing waits until the queue is empty.
@@ -188,8 +197,15 @@ struct Shared {
 }
 
 impl Queue {
-    fn hurry(&self) -> bool {
-        self.crowded || self.flushing || self.closed
+    fn hurry(&self, urgency: Urgency) -> bool {
+        self.crowded || self.flushing || self.closed || (self.busy && urgency == Urgency::Low)
+    }
+
+    fn count_dropped(&mut self, urgency: Urgency, count: u64) {
+        match urgency {
+            Urgency::Low => self.counts.dropped_low += count,
+            Urgency::High => self.counts.dropped += count,
+        }
     }
 }
 
@@ -245,7 +261,7 @@ impl Stage {
                 "the hash was not ready within {}",
                 humantime::format_duration(config.hash_wait)
             ),
-            low: config.queue_bytes / 4,
+            quarter: config.queue_bytes / 4,
         };
         thread::Builder::new()
             .name("enrich".to_owned())
@@ -262,11 +278,15 @@ impl Stage {
     /// `login_account`, and `sha256` when `file` says what was run. Never waits. Call it as soon as the exec is known: the
     /// process may be gone a moment later.
     pub fn submit(&self, mut report: Report, file: Option<&Executable>) {
-        let weight = weight(&report);
+        let (weight, urgency) = (weight(&report), urgency(&report));
         {
             let mut queue = self.shared.lock();
-            if queue.bytes >= self.config.queue_bytes {
-                queue.counts.dropped += 1;
+            let most = match urgency {
+                Urgency::Low => self.config.queue_bytes / 2,
+                Urgency::High => self.config.queue_bytes,
+            };
+            if queue.bytes >= most {
+                queue.count_dropped(urgency, 1);
                 queue.lost += report.events_lost;
                 if !mem::replace(&mut queue.dropping, true) {
                     log::error!("reports come faster than they can be handed on; some are dropped");
@@ -277,10 +297,11 @@ impl Stage {
             report.events_lost += mem::take(&mut queue.lost);
         }
         let now = Instant::now();
-        let hash = file.and_then(|file| self.ask_hash(&mut report, file, now));
+        let hash = file.and_then(|file| self.ask_hash(&mut report, file, urgency, now));
         let names = self.ask_names(&report, now);
         self.push(Entry {
             item: Item::Record(Record::Exec(Box::new(report))),
+            urgency,
             weight,
             hash,
             names,
@@ -302,6 +323,7 @@ impl Stage {
         }
         self.push(Entry {
             item: Item::Record(record),
+            urgency: Urgency::High,
             weight,
             hash: None,
             names: [None, None, None],
@@ -316,6 +338,7 @@ impl Stage {
         }
         self.push(Entry {
             item: Item::Time(now),
+            urgency: Urgency::High,
             weight: SMALL,
             hash: None,
             names: [None, None, None],
@@ -325,18 +348,25 @@ impl Stage {
     fn push(&self, entry: Entry) {
         let mut queue = self.shared.lock();
         queue.bytes += entry.weight;
-        queue.crowded |= queue.bytes >= self.config.queue_bytes / 2;
+        queue.busy |= queue.bytes >= self.config.queue_bytes / 4;
+        queue.crowded |= queue.bytes >= self.config.queue_bytes / 4 * 3;
         queue.entries.push_back(entry);
         // Behind another record there is nothing to do yet.
-        let wake = queue.entries.len() == 1 || queue.crowded;
+        let wake = queue.entries.len() == 1 || queue.busy;
         drop(queue);
         if wake {
             self.shared.changed.notify_all();
         }
     }
 
-    fn ask_hash(&self, report: &mut Report, file: &Executable, now: Instant) -> Option<(Pending, Instant)> {
-        let asked = self.hasher.ask(&Wanted {
+    fn ask_hash(
+        &self,
+        report: &mut Report,
+        file: &Executable,
+        urgency: Urgency,
+        now: Instant,
+    ) -> Option<(Pending, Instant)> {
+        let wanted = Wanted {
             pid: report.pid?,
             start_boot_ns: file.start_boot_ns,
             parent_pid: report.parent_pid,
@@ -346,8 +376,8 @@ impl Stage {
             size: file.size,
             path: report.folder_path.as_deref(),
             fileless: report.fileless == Some(true),
-        });
-        match asked {
+        };
+        match self.hasher.ask(&wanted, urgency) {
             Asked::Now(answer) => {
                 report.sha256 = Some(answer);
                 None
@@ -390,11 +420,13 @@ impl Stage {
             return true;
         }
         // What the monitor says about itself is still handed on: it is little, and it tells of the rest.
-        let all = queue.entries.len();
-        queue
-            .entries
-            .retain(|entry| !matches!(entry.item, Item::Record(Record::Exec(_))));
-        queue.counts.dropped += (all - queue.entries.len()) as u64;
+        let is_exec = |entry: &Entry| matches!(entry.item, Item::Record(Record::Exec(_)));
+        for urgency in [Urgency::Low, Urgency::High] {
+            let is_lost = |entry: &&Entry| is_exec(entry) && entry.urgency == urgency;
+            let count = queue.entries.iter().filter(is_lost).count() as u64;
+            queue.count_dropped(urgency, count);
+        }
+        queue.entries.retain(|entry| !is_exec(entry));
         queue.bytes = queue.entries.iter().map(|entry| entry.weight).sum::<usize>() + queue.weight_in_hand;
         drop(queue);
         drop(wait(LAST));
@@ -430,8 +462,9 @@ struct Work {
     hasher: Arc<Hasher>,
     /// The reason of a hash that comes too late.
     late: String,
-    /// When no more than this waits, there is no more hurry.
-    low: usize,
+    /// Of the queue's bytes. When no more than twice this waits, nothing is in a hurry any more, and when it is half of it, what is
+    /// not urgent neither.
+    quarter: usize,
 }
 
 impl Work {
@@ -447,7 +480,8 @@ impl Work {
             queue.weight_in_hand = 0;
             queue.bytes -= weight;
             let empty = queue.entries.is_empty();
-            queue.crowded &= queue.bytes > self.low;
+            queue.crowded &= queue.bytes > 2 * self.quarter;
+            queue.busy &= queue.bytes > self.quarter / 2;
             queue.flushing &= !empty;
             drop(queue);
             if empty {
@@ -461,12 +495,13 @@ impl Work {
     fn next(&self) -> Option<(Entry, bool)> {
         let mut queue = self.shared.lock();
         loop {
-            let waits = queue.entries.front().map(|entry| entry.waits_until(Instant::now()));
+            let first = queue.entries.front();
+            let waits = first.map(|entry| (entry.waits_until(Instant::now()), queue.hurry(entry.urgency)));
             let until = match waits {
                 None if queue.closed => return None,
                 None => None,
-                Some(Some(until)) if !queue.hurry() => Some(until),
-                Some(waits) => {
+                Some((Some(until), false)) => Some(until),
+                Some((waits, _)) => {
                     let entry = queue.entries.pop_front()?;
                     queue.in_hand = true;
                     queue.weight_in_hand = entry.weight;
@@ -522,6 +557,15 @@ impl Work {
             }
         }
         item
+    }
+}
+
+/// What was asked for, or may turn out to be, comes first.
+fn urgency(report: &Report) -> Urgency {
+    if report.tuning.asked_for || !report.suspicions.is_empty() {
+        Urgency::High
+    } else {
+        Urgency::Low
     }
 }
 
@@ -604,6 +648,14 @@ mod tests {
         let time = SystemTime::now() + Duration::from_secs(3600);
         let mut report = Report::new(&Exec::new(time, Argv::whole(b"x\0")), None);
         report.pid = Some(pid);
+        report.tuning.asked_for = true;
+        report
+    }
+
+    /// Of an exec that is only recorded.
+    fn clean(pid: u32) -> Report {
+        let mut report = report(pid);
+        report.tuning.asked_for = false;
         report
     }
 
@@ -749,7 +801,7 @@ mod tests {
     }
 
     #[test]
-    fn when_half_the_queue_is_in_use_nothing_waits_any_more() {
+    fn when_most_of_the_queue_is_in_use_nothing_waits_any_more() {
         let config = Config {
             hash_wait: LONG,
             queue_bytes: 64 << 10,
@@ -758,7 +810,7 @@ mod tests {
         let b = bench("crowd", config, Users);
         let _go = b.gate();
         b.submit_running(1);
-        let last = 2 + u32::try_from((32 << 10) / weight(&report(1))).unwrap();
+        let last = 2 + u32::try_from((48 << 10) / weight(&report(1))).unwrap();
         for pid in 2..=last {
             b.stage.submit(report(pid), None);
         }
@@ -769,6 +821,64 @@ mod tests {
         }
         let counts = b.stage.counts();
         assert_eq!((counts.hurried, counts.dropped), (1, 0));
+    }
+
+    #[test]
+    fn a_flood_of_clean_execs_costs_a_finding_neither_its_hash_nor_its_place() {
+        let config = Config {
+            hash_wait: LONG,
+            queue_bytes: 64 << 10,
+            ..Config::default()
+        };
+        let b = bench("flood", config, Users);
+        let go = b.gate();
+        b.submit_running(1);
+        let all = 2000;
+        for pid in 2..all {
+            b.stage.submit(clean(pid), None);
+        }
+        let counts = b.stage.counts();
+        assert!(counts.dropped_low > 0 && counts.dropped == 0, "{counts:?}");
+        assert!(b.records.try_recv().is_err(), "the finding waits for its hash");
+        // There is room for more of them.
+        b.stage.submit(report(all), None);
+        assert_eq!(b.stage.counts().dropped, 0);
+        go.send(()).unwrap();
+        let first = b.next_report();
+        assert!(first.pid == Some(1) && matches!(first.sha256, Some(Ok(_))), "{first:?}");
+        assert!(b.stage.flush(LONG));
+        let left: Vec<_> = b.records.try_iter().collect();
+        assert!(matches!(left.last(), Some(Record::Exec(report)) if report.pid == Some(all)));
+        let dropped = b.stage.counts().dropped_low;
+        assert_eq!(left.len() as u64 + 1 + dropped, u64::from(all), "all are counted");
+    }
+
+    #[test]
+    fn what_is_not_urgent_does_not_wait_when_a_quarter_of_the_queue_is_in_use() {
+        let config = Config {
+            hash_wait: LONG,
+            queue_bytes: 64 << 10,
+            ..Config::default()
+        };
+        let b = bench("busy", config, Users);
+        let _go = b.gate();
+        let file = b.folder.file("x", b"x");
+        b.proc.run(1, &file);
+        let wanted = wanted(1, &file);
+        let executable = Executable {
+            start_boot_ns: 0,
+            inode: wanted.inode,
+            device: wanted.device,
+            size: wanted.size,
+        };
+        b.stage.submit(clean(1), Some(&executable));
+        let more = 1 + u32::try_from((16 << 10) / weight(&clean(1))).unwrap();
+        for pid in 2..2 + more {
+            b.stage.submit(clean(pid), None);
+        }
+        let first = b.next_report();
+        assert_eq!(first.sha256, Some(Err("too many reports waited at once".to_owned())));
+        assert_eq!(b.stage.counts().dropped_low, 0);
     }
 
     #[test]

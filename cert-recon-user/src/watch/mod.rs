@@ -192,6 +192,7 @@ struct Outlet {
 struct OutputConfig {
     device: String,
     hashing: HashLimits,
+    all_execs: bool,
 }
 
 /// How the reports are completed.
@@ -209,6 +210,8 @@ fn stage_config(hash: HashLimits, is_recorded: bool) -> stage::Config {
 
 struct Outputs {
     device: String,
+    /// Execs that were not asked for go to every output, not only to the record.
+    all_execs: bool,
     list: Vec<(Form, Output)>,
     record: Option<Output>,
 }
@@ -249,6 +252,14 @@ impl Outputs {
     fn each(&self) -> impl Iterator<Item = &Output> {
         self.list.iter().map(|(_, output)| output).chain(&self.record)
     }
+
+    /// Each with the reports that it lacks because they were dropped on their way to all of them.
+    fn each_with_dropped(&self, counts: &stage::Counts) -> impl Iterator<Item = (&Output, u64)> {
+        let (dropped, low) = (counts.dropped, counts.dropped_low);
+        let shown = dropped + if self.all_execs { low } else { 0 };
+        let others = self.list.iter().map(move |(_, output)| (output, shown));
+        others.chain(self.record.iter().map(move |record| (record, dropped + low)))
+    }
 }
 
 impl Outlet {
@@ -271,6 +282,7 @@ impl Outlet {
             .collect();
         let outputs = Arc::new(Outputs {
             device: config.device,
+            all_execs: config.all_execs,
             list: list?,
             record: record.map(start).transpose()?,
         });
@@ -284,15 +296,17 @@ impl Outlet {
         Ok(Self { stage, gate, outputs })
     }
 
-    /// The state of each output. A report that was dropped on its way to them is one that each of them lacks.
+    /// The state of each output.
     fn states(&self) -> Vec<OutputState> {
-        let dropped = self.stage.counts().dropped;
-        let state = |output: &Output| {
+        let state = |(output, dropped): (&Output, u64)| {
             let mut state = output.state();
             state.dropped += dropped;
             state
         };
-        self.outputs.each().map(state).collect()
+        self.outputs
+            .each_with_dropped(&self.stage.counts())
+            .map(state)
+            .collect()
     }
 }
 
@@ -359,6 +373,7 @@ pub async fn run(
     let outputs = OutputConfig {
         device: config.device,
         hashing: config.hashing,
+        all_execs: config.wanted.all_execs,
     };
     let mut outlet = Outlet::start(outputs, opened, record, gate, &broken, Arc::clone(&full))?;
     let programs = SharedPrograms::default();
@@ -434,13 +449,13 @@ pub async fn run(
     if !outlet.stage.flush(ENRICH_LIMIT) {
         log::warn!("not every report was complete in time");
     }
-    let dropped = outlet.stage.counts().dropped;
-    let finish = |output: &Output| {
+    let counts = outlet.stage.counts();
+    let finish = |(output, dropped): (&Output, u64)| {
         let mut written = output.finish(OUTPUT_LIMIT);
         written.dropped += dropped;
         (output.name().to_owned(), written)
     };
-    let outputs = outlet.outputs.each().map(finish).collect();
+    let outputs = outlet.outputs.each_with_dropped(&counts).map(finish).collect();
     result?;
     let mut sums = monitor.sums();
     outlet.gate.lock().settle(&mut sums);

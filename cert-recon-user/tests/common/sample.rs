@@ -237,6 +237,7 @@ pub(crate) fn incident() -> Vec<Report> {
             source: "auditd",
             file: Some(b"/var/log/audit/audit.log.1".to_vec()),
             line: 1200 + u64::from(number) * 17,
+            key: Some(b"execs".to_vec()),
             device: Some((*host).to_owned()),
         });
         reports.push(report);
@@ -279,6 +280,7 @@ pub(crate) fn hostile(text: &str) -> Report {
         source: "auditd",
         file: bytes(),
         line: 1,
+        key: bytes(),
         device: name(),
     });
     report
