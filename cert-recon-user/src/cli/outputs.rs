@@ -1,6 +1,6 @@
 //! The flags of `watch` that say where results go, and in which form.
 
-use std::{iter, path::PathBuf};
+use std::path::PathBuf;
 
 use super::Format;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     sink::{
         form::Form,
         output::{self, Target},
+        syslog,
     },
 };
 
@@ -19,6 +20,15 @@ pub(super) struct OutputArgs {
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Send each result to journald, a field of the entry for each field of the result.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::JOURNAL)]
+    journald: Option<PathBuf>,
+    /// Send each result to the syslog daemon of this host, as RFC 5424 with JSON.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::SYSLOG)]
+    syslog: Option<PathBuf>,
+    /// Longest message that it takes, 4096 bytes to 128KiB. [default: 8096, as rsyslog's]
+    #[arg(long, value_name = "SIZE", value_parser = config::syslog_limit)]
+    syslog_limit: Option<usize>,
 }
 
 impl OutputArgs {
@@ -30,9 +40,21 @@ impl OutputArgs {
             },
             Format::Json => Form::Json,
         };
+        let journal = self.journald.or_else(|| fixed.journald.clone());
+        let twice = journal.is_some() && output::stdout_is_journal();
+        if twice {
+            log::info!("standard output is the journal, which gets each result once, with its fields");
+        }
+        let syslog = self.syslog.or_else(|| fixed.syslog.clone());
+        let limit = self.syslog_limit.or(fixed.syslog_limit);
+        let limit = limit.unwrap_or(syslog::USUAL_LIMIT);
+        let stdout = (!twice).then_some((Target::Stdout, form));
         let file = self.output.or_else(|| fixed.output.clone());
-        iter::once((Target::Stdout, form))
+        stdout
+            .into_iter()
             .chain(file.map(|path| (Target::File(path), Form::Json)))
+            .chain(journal.map(|path| (Target::Journal(path), Form::Journal)))
+            .chain(syslog.map(|path| (Target::Syslog(path), Form::Syslog { limit })))
             .collect()
     }
 }

@@ -12,6 +12,9 @@
 //!
 //! [watch]
 //! output = "/var/log/cert-recon.ndjson"
+//! journald = true                   # or the path of its socket
+//! syslog = true                     # or the path of its socket
+//! syslog_limit = "8096"
 //! record = "/var/lib/cert-recon/record"
 //! record_budget = "2GiB"
 //! ring_size = "16MiB"
@@ -47,11 +50,12 @@ pub use self::{
     file::{FileError, MOST_FILE_BYTES, read, read_folder},
     problem::{ConfigError, ConfigProblem},
     suppressions::MOST_SUPPRESSIONS,
-    values::{fold_interval, interval, record_budget, ring_size, size},
+    values::{fold_interval, interval, record_budget, ring_size, size, syslog_limit},
 };
 use crate::{
     document,
     rules::{BUILTIN_PACKS, Confidence},
+    sink::output,
     suppress::Suppression,
 };
 
@@ -67,6 +71,9 @@ type Value<'t> = document::Value<'t, ConfigProblem>;
 const KEYS: &[&str] = &["min_confidence", "rules", "rules_dir", "watch", "suppress"];
 const WATCH_KEYS: &[&str] = &[
     "output",
+    "journald",
+    "syslog",
+    "syslog_limit",
     "record",
     "record_budget",
     "ring_size",
@@ -97,6 +104,12 @@ pub struct Config {
 pub struct Watch {
     /// A file that gets every record as JSON.
     pub output: Option<PathBuf>,
+    /// The socket of the journald that gets every record.
+    pub journald: Option<PathBuf>,
+    /// The socket of the syslog daemon that gets every record.
+    pub syslog: Option<PathBuf>,
+    /// Bytes of a message that it takes.
+    pub syslog_limit: Option<usize>,
     /// A folder that gets every exec, compressed.
     pub record: Option<PathBuf>,
     /// Bytes that it may hold.
@@ -165,6 +178,9 @@ pub enum LoadError {
 fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
     Ok(Watch {
         output: read_path(table, "output")?,
+        journald: read_socket(table, "journald", output::JOURNAL)?,
+        syslog: read_socket(table, "syslog", output::SYSLOG)?,
+        syslog_limit: read_value(table, "syslog_limit", syslog_limit)?,
         record: read_path(table, "record")?,
         record_budget: read_value(table, "record_budget", record_budget)?,
         ring_size: read_value(table, "ring_size", ring_size)?,
@@ -201,6 +217,14 @@ fn read_path(table: &Table<'_>, key: &'static str) -> Result<Option<PathBuf>, Co
     }
 }
 
+/// The path of a socket, or whether the usual one is meant.
+fn read_socket(table: &Table<'_>, key: &'static str, usual: &str) -> Result<Option<PathBuf>, ConfigError> {
+    match table.optional(key) {
+        Some(value) if !value.is_string() => Ok(value.boolean()?.then(|| PathBuf::from(usual))),
+        _ => read_path(table, key),
+    }
+}
+
 /// A value that is written as on the command line.
 fn read_value<T>(
     table: &Table<'_>,
@@ -224,7 +248,7 @@ mod tests {
         assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
         let config = Config::parse(
             "c",
-            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
              hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
         )
         .unwrap();
@@ -233,6 +257,9 @@ mod tests {
         assert_eq!(config.rules_dir, Some(PathBuf::from("/r")));
         let watch = Watch {
             output: Some(PathBuf::from("/o")),
+            journald: Some(PathBuf::from(output::JOURNAL)),
+            syslog: Some(PathBuf::from("/s")),
+            syslog_limit: Some(64 << 10),
             record: Some(PathBuf::from("/d")),
             record_budget: Some(16 << 20),
             ring_size: Some(1 << 20),
@@ -282,6 +309,18 @@ mod tests {
             (
                 "[watch]\noutput = 'out'".to_owned(),
                 "c:2: `output`: must be a path that begins with /",
+            ),
+            (
+                "[watch]\njournald = 1".to_owned(),
+                "c:2: `journald` must be true or false, found integer",
+            ),
+            (
+                "[watch]\nsyslog_limit = '1KiB'".to_owned(),
+                "c:2: `syslog_limit`: a message may have 4096 bytes to 128KiB",
+            ),
+            (
+                "[watch]\njournald = 'socket'".to_owned(),
+                "c:2: `journald`: must be a path that begins with /",
             ),
             (
                 "[watch]\nhealth_interval = '10ms'".to_owned(),

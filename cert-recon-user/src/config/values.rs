@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use crate::sink::syslog;
+
 /// A number of bytes.
 ///
 /// # Errors
@@ -24,6 +26,18 @@ pub fn record_budget(text: &str) -> Result<u64, String> {
         return Err("a record needs 16MiB at least".to_owned());
     }
     Ok(bytes)
+}
+
+/// The longest message that a syslog daemon takes, bytes.
+///
+/// # Errors
+/// When it is no number of bytes, has no room for a record's principal fields, or is more than one datagram holds.
+pub fn syslog_limit(text: &str) -> Result<usize, String> {
+    let limit = usize::try_from(size(text)?).unwrap_or(usize::MAX);
+    if (syslog::LEAST_LIMIT..=syslog::MOST_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    Err("a message may have 4096 bytes to 128KiB".to_owned())
 }
 
 /// The size of a ring buffer.

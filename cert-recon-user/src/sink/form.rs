@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{json, line, output::Line};
+use super::{journal, json, line, output::Line, syslog};
 use crate::record::Record;
 
 /// What an output takes: a record's bytes follow from record, host name and form alone.
@@ -15,6 +15,13 @@ pub enum Form {
     },
     /// One JSON object a line.
     Json,
+    /// An entry of the journal.
+    Journal,
+    /// A message of syslog.
+    Syslog {
+        /// Bytes of a message at most.
+        limit: usize,
+    },
 }
 
 /// The forms of one record.
@@ -50,6 +57,8 @@ impl<'r> Forms<'r> {
         match form {
             Form::Text { colour } => line::line(self.record, colour),
             Form::Json => json::line(self.record, self.device),
+            Form::Journal => journal::entry(self.record, &self.get(Form::Json)),
+            Form::Syslog { limit } => syslog::message(self.record, self.device, &self.get(Form::Json), limit),
         }
     }
 }

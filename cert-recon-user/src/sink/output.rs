@@ -16,7 +16,10 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use super::segments::Segments;
+use super::{
+    segments::Segments,
+    socket::{self, Protocol, Socket},
+};
 use crate::record::{OutputState, Removed};
 
 /// Once so many bytes wait before an output, no line is added. A line that is longer than this by itself (an argv of the
@@ -37,7 +40,16 @@ pub enum Target {
     File(PathBuf),
     /// Compressed files in a folder, and the bytes that they may have together.
     Segments(PathBuf, u64),
+    /// journald, by its socket.
+    Journal(PathBuf),
+    /// A syslog daemon, by its socket.
+    Syslog(PathBuf),
 }
+
+/// The socket of the syslog daemon.
+pub const SYSLOG: &str = "/dev/log";
+/// journald's socket.
+pub const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// A target that was opened, for an output that is not running yet: a file is opened with all the rights that the process
 /// has, written to with those that are left.
@@ -61,7 +73,16 @@ impl Opened {
     /// # Errors
     /// When the file can't be opened or is refused.
     pub fn open(target: Target) -> Result<Self, OpenError> {
+        let socket = |path: &Path, protocol| {
+            if socket::is_other(path) {
+                return Err(OpenError::NotSocket(path.display().to_string()));
+            }
+            let socket = Box::new(Socket::new(path, protocol));
+            Ok((path.display().to_string(), Writer::Socket(socket)))
+        };
         let (name, writer) = match &target {
+            Target::Journal(path) => socket(path, Protocol::Journal)?,
+            Target::Syslog(path) => socket(path, Protocol::Syslog)?,
             Target::Stdout => ("standard output".to_owned(), Writer::Stdout(io::stdout())),
             Target::File(path) => (path.display().to_string(), Writer::File(open_file(path)?)),
             Target::Segments(folder, budget) => (
@@ -90,6 +111,9 @@ pub enum OpenError {
     /// It is no folder.
     #[error("{0} is not a folder")]
     NotFolder(String),
+    /// It is no socket.
+    #[error("{0} is not a socket that a daemon could listen on")]
+    NotSocket(String),
     /// It is a device, a pipe or a folder.
     #[error("{0} is not a regular file")]
     NotRegular(String),
@@ -294,6 +318,7 @@ enum Writer {
     Stdout(io::Stdout),
     File(File),
     Segments(Box<Segments>),
+    Socket(Box<Socket>),
 }
 
 impl Writer {
@@ -303,6 +328,7 @@ impl Writer {
             Self::Stdout(out) => Ok(rustix::io::write(out.lock(), bytes)?),
             Self::File(file) => file.write(bytes),
             Self::Segments(segments) => segments.add(bytes).map(|()| bytes.len()),
+            Self::Socket(socket) => socket.send(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -312,15 +338,15 @@ impl Writer {
             _ if part.is_empty() => true,
             Self::Stdout(_) => false,
             Self::File(file) => cut_end(file, part).is_ok(),
-            // It takes lines whole.
-            Self::Segments(_) => true,
+            // They take lines whole.
+            Self::Segments(_) | Self::Socket(_) => true,
         }
     }
 
     /// When what was taken is to be put on disk; none when it is there.
     fn due(&self) -> Option<Instant> {
         match self {
-            Self::Stdout(_) | Self::File(_) => None,
+            Self::Stdout(_) | Self::File(_) | Self::Socket(_) => None,
             Self::Segments(segments) => segments.due(),
         }
     }
@@ -328,7 +354,7 @@ impl Writer {
     /// Puts what was taken on disk.
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout(_) | Self::File(_) => Ok(()),
+            Self::Stdout(_) | Self::File(_) | Self::Socket(_) => Ok(()),
             Self::Segments(segments) => segments.flush(),
         }
     }
@@ -336,7 +362,7 @@ impl Writer {
     /// Counts a line that was taken whole, when it was, and what has been written of those before.
     fn count(&self, queue: &mut Queue, taken: bool) {
         match self {
-            Self::Stdout(_) | Self::File(_) => queue.written.lines += u64::from(taken),
+            Self::Stdout(_) | Self::File(_) | Self::Socket(_) => queue.written.lines += u64::from(taken),
             Self::Segments(segments) => {
                 queue.written.lines = segments.written();
                 queue.written.removed = Some(segments.removed());
@@ -511,6 +537,10 @@ impl Work {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    log::error!("writing to {}: {error}; it is dropped", self.name);
+                    return Err(error);
+                }
                 Err(error) => {
                     self.fails(&error);
                     match self.pause() {
@@ -619,6 +649,14 @@ fn end_last_line(mut file: &File) -> io::Result<()> {
         file.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// Whether standard output is the journal already: then a line on it would be a second entry. The service manager names the
+/// device and inode of that stream in `JOURNAL_STREAM`, and what else standard output may have become since has others.
+#[must_use]
+pub fn stdout_is_journal() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    rustix::fs::fstat(rustix::stdio::stdout()).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 /// Whether standard output should be coloured.

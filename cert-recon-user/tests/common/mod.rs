@@ -12,6 +12,7 @@ pub(crate) mod cgroup;
 pub(crate) mod deep;
 pub(crate) mod elf;
 pub(crate) mod exec;
+pub(crate) mod journald;
 pub(crate) mod kernel;
 pub(crate) mod meddle;
 pub(crate) mod mount;
