@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod held;
 mod hunt;
 mod outputs;
 mod rule_args;
@@ -108,7 +109,11 @@ pub fn main() -> ExitCode {
         .filter_level(level)
         .format(|out, record| {
             let message = record.args().to_string();
-            writeln!(out, "cert-recon: {}", crate::text::for_terminal(message.as_bytes()))
+            let line = format!("cert-recon: {}", crate::text::for_terminal(message.as_bytes()));
+            if held::take(&line) {
+                return Ok(());
+            }
+            writeln!(out, "{line}")
         })
         .init();
     let result = match args.command {

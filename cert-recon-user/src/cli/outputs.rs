@@ -1,6 +1,9 @@
 //! The flags of `watch` that say where results go, and in which form.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+};
 
 use super::Format;
 use crate::{
@@ -8,6 +11,7 @@ use crate::{
     sink::{
         form::Form,
         output::{self, Target},
+        screen::Screen,
         syslog,
     },
 };
@@ -20,6 +24,16 @@ pub(super) struct OutputArgs {
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// In text on a terminal: whole lines, not cut to its width.
+    #[arg(long)]
+    wide: bool,
+    /// In text: the processes above each exec, below its line.
+    #[arg(long)]
+    tree: bool,
+    /// Show a live view instead of lines: counts by category, account, target and service, and the last findings. Needs a
+    /// terminal; other outputs go on beside it.
+    #[arg(long, conflicts_with_all = ["wide", "tree", "format"])]
+    pub(super) top: bool,
     /// Send each result to journald, a field of the entry for each field of the result.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::JOURNAL)]
     journald: Option<PathBuf>,
@@ -35,9 +49,7 @@ impl OutputArgs {
     /// What flags and configuration come to together. Flags win.
     pub(super) fn targets(self, fixed: &config::Watch) -> Vec<(Target, Form)> {
         let form = match self.format {
-            Format::Text => Form::Text {
-                colour: output::colour(),
-            },
+            Format::Text => self.text(),
             Format::Json => Form::Json,
         };
         let journal = self.journald.or_else(|| fixed.journald.clone());
@@ -48,7 +60,7 @@ impl OutputArgs {
         let syslog = self.syslog.or_else(|| fixed.syslog.clone());
         let limit = self.syslog_limit.or(fixed.syslog_limit);
         let limit = limit.unwrap_or(syslog::USUAL_LIMIT);
-        let stdout = (!twice).then_some((Target::Stdout, form));
+        let stdout = (!twice && !self.top).then_some((Target::Stdout, form));
         let file = self.output.or_else(|| fixed.output.clone());
         stdout
             .into_iter()
@@ -56,5 +68,23 @@ impl OutputArgs {
             .chain(journal.map(|path| (Target::Journal(path), Form::Journal)))
             .chain(syslog.map(|path| (Target::Syslog(path), Form::Syslog { limit })))
             .collect()
+    }
+
+    /// The form of text: for a terminal, or for whatever else standard output is.
+    fn text(&self) -> Form {
+        let colour = output::colour();
+        let is_cut = io::stdout().is_terminal() && !self.wide;
+        if !is_cut && !self.tree {
+            return Form::Text { colour };
+        }
+        Form::Screen(Screen {
+            width: if is_cut {
+                output::terminal_size().0
+            } else {
+                Screen::ENDLESS
+            },
+            colour,
+            tree: self.tree,
+        })
     }
 }

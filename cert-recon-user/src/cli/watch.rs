@@ -1,12 +1,16 @@
 //! `cert-recon watch`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Status, outputs::OutputArgs, parse_confidence, rule_args::RuleArgs, settings::Asked};
+use super::{Status, held, outputs::OutputArgs, parse_confidence, rule_args::RuleArgs, settings::Asked};
 use crate::{
     config,
     enrich::{hash::HashLimits, processes::Limits},
@@ -85,6 +89,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let fixed = file.watch.clone();
     let packs = asked.rules.names(&file).join(", ");
     let settings = asked.settings(file)?;
+    let top = args.outputs.top;
+    anyhow::ensure!(
+        !top || io::stdout().is_terminal(),
+        "--top draws on a terminal, and standard output is none: leave it out, or use --format json"
+    );
     let outputs = args.outputs.targets(&fixed);
     let ring_size = args.ring_size.or(fixed.ring_size).unwrap_or(RING_SIZE);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,6 +151,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 count: args.count,
             },
             outputs,
+            view: top.then_some(held::newest),
             record: args.record.or(fixed.record).map(|folder| {
                 let budget = args.record_budget.or(fixed.record_budget);
                 (folder, budget.unwrap_or(RECORD_BUDGET))
@@ -162,7 +172,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 .or(fixed.health_interval)
                 .unwrap_or(HEALTH_INTERVAL),
         };
-        let closing = watch::run(config, ready, requests, end).await?;
+        let held = top.then(held::Held::begin);
+        let closing = watch::run(config, ready, requests, end).await;
+        drop(held);
+        let closing = closing?;
         for line in closing.to_string().lines() {
             log::info!("{line}");
         }

@@ -270,7 +270,7 @@ fn known(name: Option<&str>) -> Option<&str> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::{sync::LazyLock, time::Duration};
 
     use super::*;

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{journal, json, line, output::Line, syslog};
+use super::{
+    journal, json, line,
+    output::Line,
+    screen::{self, Screen},
+    syslog,
+};
 use crate::record::Record;
 
 /// What an output takes: a record's bytes follow from record, host name and form alone.
@@ -13,6 +18,8 @@ pub enum Form {
         /// With escape sequences that colour it.
         colour: bool,
     },
+    /// For a terminal: columns, cut to its width.
+    Screen(Screen),
     /// One JSON object a line.
     Json,
     /// An entry of the journal.
@@ -22,6 +29,23 @@ pub enum Form {
         /// Bytes of a message at most.
         limit: usize,
     },
+}
+
+impl Form {
+    /// Whether it is one for people.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Screen(_))
+    }
+
+    /// The same for a terminal that has become so wide.
+    #[must_use]
+    pub fn at_width(self, width: u16) -> Self {
+        match self {
+            Self::Screen(screen) if screen.width != Screen::ENDLESS => Self::Screen(Screen { width, ..screen }),
+            form => form,
+        }
+    }
 }
 
 /// The forms of one record.
@@ -56,6 +80,7 @@ impl<'r> Forms<'r> {
     fn make(&mut self, form: Form) -> Vec<u8> {
         match form {
             Form::Text { colour } => line::line(self.record, colour),
+            Form::Screen(screen) => screen::text(self.record, screen),
             Form::Json => json::line(self.record, self.device),
             Form::Journal => journal::entry(self.record, &self.get(Form::Json)),
             Form::Syslog { limit } => syslog::message(self.record, self.device, &self.get(Form::Json), limit),

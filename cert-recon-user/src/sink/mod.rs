@@ -8,6 +8,8 @@ pub mod journal;
 pub mod json;
 pub mod line;
 pub mod output;
+pub mod screen;
 pub mod segments;
 mod socket;
 pub mod syslog;
+pub mod top;

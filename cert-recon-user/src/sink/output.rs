@@ -659,6 +659,15 @@ pub fn stdout_is_journal() -> bool {
     rustix::fs::fstat(rustix::stdio::stdout()).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
+/// Columns and lines of the terminal that standard output is; 80 by 24 when it does not say.
+#[must_use]
+pub fn terminal_size() -> (u16, u16) {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => (80, 24),
+    }
+}
+
 /// Whether standard output should be coloured.
 #[must_use]
 pub fn colour() -> bool {

@@ -6,6 +6,7 @@ mod health;
 mod monitor;
 pub mod privileges;
 mod reloader;
+mod view;
 
 use std::{
     future::Future,
@@ -20,12 +21,14 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
+pub use self::view::Newest;
 use self::{
     canary::Canary,
     door::{Door, SharedGate},
     health::HealthBook,
     monitor::{Monitor, Signals, Sink},
     reloader::Reloader,
+    view::View,
 };
 use crate::{
     enrich::{
@@ -42,7 +45,8 @@ use crate::{
     sink::{
         form::{Form, Forms},
         json,
-        output::{OpenError, Opened, Output, Target, Weight, Written},
+        output::{self, OpenError, Opened, Output, Target, Weight, Written},
+        top::State,
     },
     source::live::{Live, LiveError, Options, Totals},
     suppress::{Gate, Suppression, Wanted},
@@ -75,6 +79,8 @@ pub struct Config {
     pub wanted: Wanted,
     /// Outputs that get what is reported, and in which form. A target is in it once.
     pub outputs: Vec<(Target, Form)>,
+    /// The live view on standard output, which no other output may be then; says what the newest message is.
+    pub view: Option<Newest>,
     /// A folder that gets every exec and every other record, compressed, and the bytes that it may hold.
     pub record: Option<(PathBuf, u64)>,
     /// The host's name, as reported.
@@ -193,6 +199,7 @@ struct OutputConfig {
     device: String,
     hashing: HashLimits,
     all_execs: bool,
+    view: Option<Newest>,
 }
 
 /// How the reports are completed.
@@ -214,6 +221,7 @@ struct Outputs {
     all_execs: bool,
     list: Vec<(Form, Output)>,
     record: Option<Output>,
+    view: Option<View>,
 }
 
 impl Outputs {
@@ -236,12 +244,21 @@ impl Outputs {
             Record::Exec(_) => Weight::Exec,
             _ => Weight::Own,
         };
+        if let Some(view) = &self.view {
+            view.note(record);
+        }
         let mut forms = Forms::new(record, &self.device);
         for (form, output) in &self.list {
             // People get the closing sums as the program's last words.
-            if !(closing && matches!(form, Form::Text { .. })) {
-                output.send(forms.get(*form), weight);
+            if closing && form.is_text() {
+                continue;
             }
+            let form = match form {
+                // The terminal may have another size by now.
+                Form::Screen(_) => form.at_width(output::terminal_size().0),
+                _ => *form,
+            };
+            output.send(forms.get(form), weight);
         }
         // Execs have been recorded before the gate.
         if let Some(recorded) = self.record.as_ref().filter(|_| weight == Weight::Own) {
@@ -272,6 +289,11 @@ impl Outlet {
         broken: &Arc<Notify>,
         full: Arc<Notify>,
     ) -> Result<Self, WatchError> {
+        let view = config.view.map(|newest| {
+            let broken = Arc::clone(broken);
+            View::start(config.device.clone(), newest, move || broken.notify_one())
+        });
+        let view = view.transpose()?;
         let start = |opened| {
             let broken = Arc::clone(broken);
             Output::start(opened, move || broken.notify_one())
@@ -285,6 +307,7 @@ impl Outlet {
             all_execs: config.all_execs,
             list: list?,
             record: record.map(start).transpose()?,
+            view,
         });
         let door = Door {
             gate: gate.clone(),
@@ -374,6 +397,7 @@ pub async fn run(
         device: config.device,
         hashing: config.hashing,
         all_execs: config.wanted.all_execs,
+        view: config.view,
     };
     let mut outlet = Outlet::start(outputs, opened, record, gate, &broken, Arc::clone(&full))?;
     let programs = SharedPrograms::default();
@@ -421,6 +445,12 @@ pub async fn run(
                 monitor.tick_canary(now, time, &mut outlet);
                 book.look(&monitor, &live, &mut outlet, now);
                 outlet.stage.time(time);
+                if let Some(view) = &outlet.outputs.view {
+                    let mut sums = monitor.sums();
+                    outlet.gate.lock().settle(&mut sums);
+                    let uptime_seconds = started.elapsed().as_secs();
+                    view.draw(State { time, uptime_seconds, totals: live.totals(), sums });
+                }
             }
             Some(request) = requests.recv() => match request {
                 Request::Reload => {
@@ -448,6 +478,9 @@ pub async fn run(
     drop(live);
     if !outlet.stage.flush(ENRICH_LIMIT) {
         log::warn!("not every report was complete in time");
+    }
+    if let Some(view) = &outlet.outputs.view {
+        view.end();
     }
     let counts = outlet.stage.counts();
     let finish = |(output, dropped): (&Output, u64)| {
