@@ -277,6 +277,34 @@ fn every_form_has_every_finding_and_the_page_is_a_new_file() {
 }
 
 #[test]
+fn the_names_of_another_schema_are_on_standard_output_and_in_the_file_and_the_page_has_our_own() {
+    let folder = Folder::new("schema");
+    let log = folder.file("audit.log", event(1, 5, ASKS));
+    let path = |name: &str| folder.0.join(name).display().to_string();
+    let log = log.display().to_string();
+    for (schema, id, process) in [
+        ("ecs", "/event/id", "/process/name"),
+        ("ocsf", "/finding_info/uid", "/evidences/0/process/name"),
+    ] {
+        let (out, page) = (path(schema), path(&format!("{schema}.html")));
+        let output = hunt(["--format", "json", "--schema", schema, "--output", &out, &log]);
+        assert_status(&output, 1);
+        assert_eq!(fs::read(&out).unwrap(), output.stdout);
+        let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(row.pointer(process).unwrap(), "curl");
+        assert!(row.pointer(id).unwrap().is_string());
+        let output = hunt(["--format", "json", "--schema", schema, "--report", &page, &log]);
+        assert_status(&output, 1);
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), row);
+        assert!(fs::read_to_string(&page).unwrap().contains("crt.sh"));
+        let both = hunt(["--schema", schema, "--report", &path("p"), "--output", &path("o"), &log]);
+        assert_status(&both, 2);
+        assert!(said(&both).contains("run hunt once for each"), "{}", said(&both));
+    }
+    assert_status(&hunt(["--schema", "sigma", &log]), 2);
+}
+
+#[test]
 fn a_file_of_a_record_is_one_whatever_is_damaged_in_it() {
     let line = |second: u32| {
         format!(

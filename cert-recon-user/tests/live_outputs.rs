@@ -19,6 +19,7 @@ use common::{
     eventually,
     exec::Exec,
     journald::Journald,
+    rsyslogd::{Rsyslogd, TO_FILE},
     skip,
     storm::storm,
     temp::Temp,
@@ -182,5 +183,41 @@ fn no_result_is_in_the_journal_twice_when_standard_output_is_the_journal_too() {
             (!is_journal, 2 - usize::from(is_journal))
         );
         assert_eq!(closing.stderr.contains("standard output is the journal"), is_journal);
+    }
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_storm_of_findings_is_with_rsyslog_once_each_and_what_came_while_it_was_away_too() {
+    let Some(mut rsyslogd) = Rsyslogd::prepare(TO_FILE, &[], None) else {
+        return skip("this host has no rsyslogd");
+    };
+    let temp = Temp::new();
+    let program = temp.program("sslyze", Program::Exit);
+    let (early, all) = (token(), token());
+    let socket = format!("--syslog={}", rsyslogd.path().display());
+    let watch = Watch::findings(&[&socket]);
+    Exec::new(&program)
+        .args([&b"sslyze"[..], early.as_bytes(), b"\xff\n@cee: {]\""])
+        .run();
+    watch.row_of(&early);
+    rsyslogd.start();
+    let has = |lines: &[String], token: &str| lines.iter().filter(|line| line.contains(token)).count();
+    assert!(eventually(|| has(&rsyslogd.lines(), &early) == 1), "what waited");
+    storm(&program, &all, 2, 300);
+    let rows = watch.rows_so_far(|row| row.is(&all)).len();
+    let closing = watch.stop();
+    let (sent, dropped) = closing.outputs[1];
+    assert_eq!(dropped, 0, "{closing:?}");
+    assert!(eventually(|| rsyslogd.lines().len() as u64 >= sent));
+    let lines = rsyslogd.lines();
+    assert_eq!((lines.len() as u64, has(&lines, &all)), (sent, rows));
+    for line in &lines {
+        assert!(
+            line.contains(" cert-recon ") && line.contains(" [cert-recon@32473 event=\""),
+            "{line}"
+        );
+        let (_, json) = line.split_once("] @cee: ").expect("the cookie");
+        common::schema::assert_valid(&serde_json::from_str(json).expect("JSON"));
     }
 }

@@ -1,5 +1,7 @@
 //! Records, `docs/events.schema.json` and `docs/events.md` say the same.
 
+#[path = "schema/other.rs"]
+mod other;
 #[path = "common/schema.rs"]
 mod schema;
 

@@ -67,6 +67,16 @@ const NEEDS: &[Need] = &[
         reason: "writes audit logs, whose execs must be found as they are live",
     },
     Need {
+        command: "journalctl",
+        package: "systemd",
+        reason: "journald of the tests' own, whose journal must have what was sent",
+    },
+    Need {
+        command: "rsyslogd",
+        package: "rsyslog",
+        reason: "a syslog daemon of the tests' own, which must understand what it is sent",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

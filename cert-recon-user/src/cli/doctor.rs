@@ -215,7 +215,7 @@ fn journald() -> Line {
             State::Miss,
             "journald",
             "not running",
-            "results can go to standard output and to a file (--output)",
+            "--journald has nobody to send to; results can go to standard output, to a file (--output) and to --syslog",
         )
     }
 }

@@ -9,7 +9,7 @@ use super::Format;
 use crate::{
     config,
     sink::{
-        form::Form,
+        form::{Form, Schema},
         output::{self, Target},
         screen::Screen,
         syslog,
@@ -34,6 +34,9 @@ pub(super) struct OutputArgs {
     /// terminal; other outputs go on beside it.
     #[arg(long, conflicts_with_all = ["wide", "tree", "format"])]
     pub(super) top: bool,
+    /// Names of the fields in JSON, on standard output and in --output. [default: defender]
+    #[arg(long, value_name = "defender|ecs|ocsf")]
+    schema: Option<Schema>,
     /// Send each result to journald, a field of the entry for each field of the result.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::JOURNAL)]
     journald: Option<PathBuf>,
@@ -48,9 +51,10 @@ pub(super) struct OutputArgs {
 impl OutputArgs {
     /// What flags and configuration come to together. Flags win.
     pub(super) fn targets(self, fixed: &config::Watch) -> Vec<(Target, Form)> {
+        let schema = self.schema.or(fixed.schema).unwrap_or_default();
         let form = match self.format {
             Format::Text => self.text(),
-            Format::Json => Form::Json,
+            Format::Json => Form::Json(schema),
         };
         let journal = self.journald.or_else(|| fixed.journald.clone());
         let twice = journal.is_some() && output::stdout_is_journal();
@@ -64,7 +68,7 @@ impl OutputArgs {
         let file = self.output.or_else(|| fixed.output.clone());
         stdout
             .into_iter()
-            .chain(file.map(|path| (Target::File(path), Form::Json)))
+            .chain(file.map(|path| (Target::File(path), Form::Json(schema))))
             .chain(journal.map(|path| (Target::Journal(path), Form::Journal)))
             .chain(syslog.map(|path| (Target::Syslog(path), Form::Syslog { limit })))
             .collect()

@@ -12,6 +12,7 @@
 //!
 //! [watch]
 //! output = "/var/log/cert-recon.ndjson"
+//! schema = "defender"               # names in JSON: defender, ecs, ocsf
 //! journald = true                   # or the path of its socket
 //! syslog = true                     # or the path of its socket
 //! syslog_limit = "8096"
@@ -55,7 +56,7 @@ pub use self::{
 use crate::{
     document,
     rules::{BUILTIN_PACKS, Confidence},
-    sink::output,
+    sink::{form::Schema, output},
     suppress::Suppression,
 };
 
@@ -71,6 +72,7 @@ type Value<'t> = document::Value<'t, ConfigProblem>;
 const KEYS: &[&str] = &["min_confidence", "rules", "rules_dir", "watch", "suppress"];
 const WATCH_KEYS: &[&str] = &[
     "output",
+    "schema",
     "journald",
     "syslog",
     "syslog_limit",
@@ -104,6 +106,8 @@ pub struct Config {
 pub struct Watch {
     /// A file that gets every record as JSON.
     pub output: Option<PathBuf>,
+    /// Names of the fields in JSON.
+    pub schema: Option<Schema>,
     /// The socket of the journald that gets every record.
     pub journald: Option<PathBuf>,
     /// The socket of the syslog daemon that gets every record.
@@ -178,6 +182,10 @@ pub enum LoadError {
 fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
     Ok(Watch {
         output: read_path(table, "output")?,
+        schema: table
+            .optional("schema")
+            .map(|value| value.choice("schema", &Schema::ALL.map(|schema| (schema.as_str(), schema))))
+            .transpose()?,
         journald: read_socket(table, "journald", output::JOURNAL)?,
         syslog: read_socket(table, "syslog", output::SYSLOG)?,
         syslog_limit: read_value(table, "syslog_limit", syslog_limit)?,
@@ -248,7 +256,7 @@ mod tests {
         assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
         let config = Config::parse(
             "c",
-            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nschema = 'ecs'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
              hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
         )
         .unwrap();
@@ -257,6 +265,7 @@ mod tests {
         assert_eq!(config.rules_dir, Some(PathBuf::from("/r")));
         let watch = Watch {
             output: Some(PathBuf::from("/o")),
+            schema: Some(Schema::Ecs),
             journald: Some(PathBuf::from(output::JOURNAL)),
             syslog: Some(PathBuf::from("/s")),
             syslog_limit: Some(64 << 10),
@@ -309,6 +318,10 @@ mod tests {
             (
                 "[watch]\noutput = 'out'".to_owned(),
                 "c:2: `output`: must be a path that begins with /",
+            ),
+            (
+                "[watch]\nschema = 'ocfs'".to_owned(),
+                "c:2: `schema` cannot be \"ocfs\"; did you mean \"ocsf\"?",
             ),
             (
                 "[watch]\njournald = 1".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    journal, json, line,
+    ecs, journal, json, line, ocsf,
     output::Line,
     screen::{self, Screen},
     syslog,
@@ -21,7 +21,7 @@ pub enum Form {
     /// For a terminal: columns, cut to its width.
     Screen(Screen),
     /// One JSON object a line.
-    Json,
+    Json(Schema),
     /// An entry of the journal.
     Journal,
     /// A message of syslog.
@@ -45,6 +45,42 @@ impl Form {
             Self::Screen(screen) if screen.width != Screen::ENDLESS => Self::Screen(Screen { width, ..screen }),
             form => form,
         }
+    }
+}
+
+/// Whose names the fields of JSON have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schema {
+    /// cert-recon's own, which are those of Microsoft's DeviceProcessEvents.
+    #[default]
+    Defender,
+    /// Elastic Common Schema.
+    Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
+}
+
+impl Schema {
+    /// Every schema.
+    pub const ALL: [Self; 3] = [Self::Defender, Self::Ecs, Self::Ocsf];
+
+    /// The name in options.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Defender => "defender",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+        }
+    }
+}
+
+impl std::str::FromStr for Schema {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|schema| schema.as_str() == name);
+        found.ok_or_else(|| format!("there are: {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 
@@ -81,10 +117,17 @@ impl<'r> Forms<'r> {
         match form {
             Form::Text { colour } => line::line(self.record, colour),
             Form::Screen(screen) => screen::text(self.record, screen),
-            Form::Json => json::line(self.record, self.device),
-            Form::Journal => journal::entry(self.record, &self.get(Form::Json)),
-            Form::Syslog { limit } => syslog::message(self.record, self.device, &self.get(Form::Json), limit),
+            Form::Json(Schema::Defender) => json::line(self.record, self.device),
+            Form::Json(Schema::Ecs) => ecs::line(self.record, &self.own()),
+            Form::Json(Schema::Ocsf) => ocsf::line(self.record, &self.own()),
+            Form::Journal => journal::entry(self.record, &self.own()),
+            Form::Syslog { limit } => syslog::message(self.record, self.device, &self.own(), limit),
         }
+    }
+
+    /// What the other forms are made of.
+    fn own(&mut self) -> Line {
+        self.get(Form::Json(Schema::Defender))
     }
 }
 
@@ -103,8 +146,8 @@ mod tests {
         let exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(b"a\0"));
         let record = Record::Exec(Box::new(Report::new(&exec, None)));
         let mut forms = Forms::new(&record, "host");
-        let first = forms.get(Form::Json);
-        assert!(Arc::ptr_eq(&first, &forms.get(Form::Json)));
+        let first = forms.get(Form::Json(Schema::Defender));
+        assert!(Arc::ptr_eq(&first, &forms.get(Form::Json(Schema::Defender))));
         assert_eq!(*first, json::line(&record, "host"));
         assert_eq!(*forms.get(Form::Text { colour: false }), line::line(&record, false));
     }

@@ -1,12 +1,14 @@
-//! Where records go: their forms ([`form`]: [`json`], [`mod@line`], [`journal`], [`syslog`]; [`csv`]) and the outputs that take them
+//! Where records go: their forms ([`form`]: [`json`], [`mod@line`], [`ecs`], [`ocsf`], [`journal`], [`syslog`]; [`csv`]) and the outputs that take them
 //! ([`output`]).
 
 pub mod csv;
+pub mod ecs;
 pub mod fields;
 pub mod form;
 pub mod journal;
 pub mod json;
 pub mod line;
+pub mod ocsf;
 pub mod output;
 pub mod screen;
 pub mod segments;

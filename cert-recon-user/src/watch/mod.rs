@@ -43,7 +43,7 @@ use crate::{
     record::{Occasion, OutputState, Record},
     rules::{Confidence, Engine},
     sink::{
-        form::{Form, Forms},
+        form::{Form, Forms, Schema},
         json,
         output::{self, OpenError, Opened, Output, Target, Weight, Written},
         top::State,
@@ -262,7 +262,7 @@ impl Outputs {
         }
         // Execs have been recorded before the gate.
         if let Some(recorded) = self.record.as_ref().filter(|_| weight == Weight::Own) {
-            recorded.send(forms.get(Form::Json), weight);
+            recorded.send(forms.get(Form::Json(Schema::Defender)), weight);
         }
     }
 

@@ -102,21 +102,27 @@ impl Journald {
             .collect()
     }
 
-    /// Entries of cert-recon in its journal, in order, in the journal's export format.
+    /// Entries of cert-recon in its journal, in order.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for folder in self.journals() {
-            let output = Command::new("journalctl")
-                .args(["--output", "export", "--quiet", "--no-pager", "--all", "-D"])
-                .arg(&folder)
-                .arg("SYSLOG_IDENTIFIER=cert-recon")
-                .output()
-                .expect("journalctl");
-            assert!(output.status.success(), "{output:?}");
-            entries.extend(split(&output.stdout));
-        }
-        entries
+        self.journals().iter().flat_map(|folder| entries_in(folder)).collect()
     }
+
+    /// The folder of its journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.journals().pop().expect("its journal")
+    }
+}
+
+/// Entries of cert-recon in the journals of a folder, in order.
+pub(crate) fn entries_in(folder: &Path) -> Vec<Entry> {
+    let output = Command::new("journalctl")
+        .args(["--output", "export", "--quiet", "--no-pager", "--all", "-D"])
+        .arg(folder)
+        .arg("SYSLOG_IDENTIFIER=cert-recon")
+        .output()
+        .expect("journalctl");
+    // Without any entry it says so by its status.
+    split(&output.stdout)
 }
 
 /// Entries are separated by an empty line.

@@ -16,6 +16,7 @@ pub(crate) mod journald;
 pub(crate) mod kernel;
 pub(crate) mod meddle;
 pub(crate) mod mount;
+pub(crate) mod rsyslogd;
 pub(crate) mod schema;
 pub(crate) mod storm;
 pub(crate) mod sys;

@@ -30,8 +30,13 @@ use crate::{
         sorter::{SortKey, Sorter},
         summary::Summary,
     },
+    record::Record,
     rules::Confidence,
-    sink::{csv, json, line, output},
+    sink::{
+        csv,
+        form::{Form, Forms, Schema},
+        json, line, output,
+    },
     source::recorded::{
         Format as Source, files,
         input::Progress,
@@ -71,6 +76,9 @@ pub(super) struct Args {
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link).
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Names of the fields in JSON, on standard output and in --output. [default: defender]
+    #[arg(long, value_name = "defender|ecs|ocsf")]
+    schema: Option<Schema>,
     /// Write a page for the case file: HTML, complete in itself. An existing file is not overwritten.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -134,6 +142,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     if let (Some(since), Some(until)) = (args.since, args.until) {
         anyhow::ensure!(since <= until, "--since is after --until: no exec can be between them");
     }
+    let schema = args.schema.unwrap_or_default();
+    anyhow::ensure!(
+        schema == Schema::Defender || args.output.is_none() || args.report.is_none(),
+        "--report needs findings in the names of --schema defender, --output is to have them in those of {}: run hunt once \
+         for each",
+        schema.as_str()
+    );
     let asked = Asked {
         rules: args.rules,
         min_confidence: args.min_confidence,
@@ -159,6 +174,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         sorter: Sorter::new(SORT_MEMORY),
         format: args.format,
         colour: output::colour(),
+        schema,
+        for_page: args.report.is_some(),
         keep_json: args.output.is_some() || args.report.is_some(),
         device: host::name(),
         accounts: Accounts::default(),
@@ -221,6 +238,9 @@ struct Work {
     sorter: Sorter,
     format: Format,
     colour: bool,
+    schema: Schema,
+    /// A page is made of the findings.
+    for_page: bool,
     /// The line of JSON is needed beside the form on standard output.
     keep_json: bool,
     /// This host.
@@ -344,14 +364,23 @@ impl Work {
             self.accounts.complete(&mut report, &self.device);
         }
         self.summary.add(&report, &self.device);
+        let schema = self.schema;
+        let form = |schema: Schema| {
+            let record = Record::Exec(Box::new(report.clone()));
+            Forms::new(&record, &self.device).get(Form::Json(schema)).to_vec()
+        };
         let main = match self.format {
+            Format::Json if schema != Schema::Defender => form(schema),
             Format::Json => json::report(&report, &self.device),
             Format::Csv => csv::report(&report, &self.device),
             Format::Text => line::report(&report, self.colour),
         };
+        // The page reads cert-recon's own names.
+        let kept = if self.for_page { Schema::Defender } else { schema };
         let json = match self.format {
             _ if !self.keep_json => None,
-            Format::Json => Some(main.clone()),
+            Format::Json if kept == schema => Some(main.clone()),
+            _ if kept != Schema::Defender => Some(form(kept)),
             _ => Some(json::report(&report, &self.device)),
         };
         let key = SortKey::new(report.time, report.time_is_limit, at.job, at.file, at.line, at.number);
