@@ -72,6 +72,11 @@ const NEEDS: &[Need] = &[
         reason: "journald of the tests' own, whose journal must have what was sent",
     },
     Need {
+        command: "/usr/lib/systemd/systemd-journal-remote",
+        package: "systemd-journal-remote",
+        reason: "sends a journal to another host's and receives it, as contrib/journal says",
+    },
+    Need {
         command: "rsyslogd",
         package: "rsyslog",
         reason: "a syslog daemon of the tests' own, which must understand what it is sent",

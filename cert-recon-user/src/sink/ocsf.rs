@@ -84,8 +84,10 @@ pub fn line(record: &Record, json: &[u8]) -> Vec<u8> {
         json!({"name": "cert-recon", "vendor_name": "cert-recon", "version": env!("CARGO_PKG_VERSION")}),
     );
     put(&mut root, "metadata.profiles", json!(["host"]));
-    // A type is what the host could be; nothing here knows which.
-    put(&mut root, "device.type_id", 0.into());
+    if fields.get("DeviceName").is_some() {
+        // What kind of host it is nothing here knows.
+        put(&mut root, "device.type_id", 0.into());
+    }
     let mut process = Map::new();
     if matches!(record, Record::Exec(_)) {
         put(

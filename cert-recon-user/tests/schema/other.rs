@@ -4,6 +4,7 @@ use cert_recon::sink::{
     ecs,
     fields::snake,
     form::{Form, Forms, Schema},
+    journal,
     json::Fields,
     ocsf,
 };
@@ -252,5 +253,33 @@ fn ocsf_loses_no_field() {
                 "{name}: {there}"
             );
         }
+    }
+}
+
+#[test]
+fn the_documentation_has_every_row_of_the_mappings_and_every_id_of_the_journal() {
+    let page = include_str!("../../../docs/outputs.md");
+    let (before, ocsf_part) = page.split_once("\n## OCSF\n").unwrap();
+    let (journal_part, ecs_part) = before.split_once("\n## ECS\n").unwrap();
+    for (part, table) in [
+        (ecs_part, &ecs::EXEC[..]),
+        (ocsf_part, &ocsf::EVENT[..]),
+        (ocsf_part, &ocsf::PROCESS[..]),
+    ] {
+        for (name, path) in table {
+            assert!(part.contains(&format!("\n| `{name}` | `{path}` |")), "{name}");
+        }
+    }
+    let rows = |part: &str| part.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows(ecs_part), ecs::EXEC.len());
+    assert_eq!(rows(ocsf_part), ocsf::EVENT.len() + ocsf::PROCESS.len());
+    for (id, kind) in [
+        (journal::FINDING, "a finding"),
+        (journal::EXEC, "an exec that is none"),
+        (journal::LOST, "`EventsLost`"),
+        (journal::HEALTH, "`SensorHealth`"),
+        (journal::BLIND, "`SensorBlind`"),
+    ] {
+        assert!(journal_part.contains(&format!("| `{id}` | {kind}")), "{kind}");
     }
 }
