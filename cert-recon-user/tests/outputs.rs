@@ -136,7 +136,7 @@ fn findings() -> Vec<Report> {
             })
             .collect();
         report.events_lost = number;
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             report.tuning.folded = Some(Folded {
                 count: number,
                 since: time,

@@ -60,12 +60,14 @@ pub fn message(record: &Record, device: &str, json: &[u8], limit: usize) -> Vec<
         header(fields.text("ActionType").unwrap_or_default(), 32),
     );
     for (name, field) in PARAMETERS {
-        match fields.get(field) {
+        let value = fields.get(field).and_then(|value| match value {
             // The first says most.
-            Some(Value::Array(items)) => items.first().map(|item| parameter(&mut text, name, item)),
-            Some(value) => Some(parameter(&mut text, name, value)),
-            None => None,
-        };
+            Value::Array(items) => items.first(),
+            value => Some(value),
+        });
+        if let Some(value) = value {
+            parameter(&mut text, name, value);
+        }
     }
     let rest = text.len() + "]  ".len() + COOKIE.len();
     if rest + json.len() <= limit {
