@@ -82,6 +82,26 @@ const NEEDS: &[Need] = &[
         reason: "a syslog daemon of the tests' own, which must understand what it is sent",
     },
     Need {
+        command: "zsh",
+        package: "zsh",
+        reason: "must accept the completion that is made for it",
+    },
+    Need {
+        command: "fish",
+        package: "fish",
+        reason: "must accept the completion that is made for it",
+    },
+    Need {
+        command: "groff",
+        package: "groff",
+        reason: "formats the manual pages, without warnings",
+    },
+    Need {
+        command: "mandoc",
+        package: "mandoc",
+        reason: "checks the manual pages more strictly",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod generated;
 mod held;
 mod hunt;
 mod outputs;
@@ -61,6 +62,10 @@ enum Command {
     Rules(rules::Command),
     /// Say what this host offers, what is missing, what that costs and how to mend it.
     Doctor,
+    /// Print the completion of a shell.
+    Completions(generated::CompletionsArgs),
+    /// Print the manual page.
+    Man(generated::ManArgs),
 }
 
 /// The form of results.
@@ -122,6 +127,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Doctor => doctor::run(),
+        Command::Completions(args) => generated::completions(&args),
+        Command::Man(args) => generated::man(&args),
     };
     match result {
         Ok(status) => status.into(),
