@@ -159,7 +159,13 @@ fn send(target: Target, form: Form, reports: &[Report]) {
         output.send(Forms::new(&record, DEVICE).get(form), Weight::Exec);
     }
     let lines = reports.len() as u64;
-    assert_eq!(output.finish(LIMIT), Written { lines, ..Written::default() });
+    assert_eq!(
+        output.finish(LIMIT),
+        Written {
+            lines,
+            ..Written::default()
+        }
+    );
 }
 
 fn expected(report: &Report) -> Fields {

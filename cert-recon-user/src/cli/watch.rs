@@ -18,7 +18,7 @@ use crate::{
     rules::Confidence,
     source::live::Options,
     suppress::Wanted,
-    watch::{self, Config, Request, canary},
+    watch::{self, Config, Request, canary, service::Service},
 };
 
 #[derive(Debug, clap::Args)]
@@ -171,6 +171,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 .health_interval
                 .or(fixed.health_interval)
                 .unwrap_or(HEALTH_INTERVAL),
+            service: Service::from_environment(),
         };
         let held = top.then(held::Held::begin);
         let closing = watch::run(config, ready, requests, end).await;

@@ -6,6 +6,7 @@ mod health;
 mod monitor;
 pub mod privileges;
 mod reloader;
+pub mod service;
 mod view;
 
 use std::{
@@ -28,6 +29,7 @@ use self::{
     health::HealthBook,
     monitor::{Monitor, Signals, Sink},
     reloader::Reloader,
+    service::{Condition, Service},
     view::View,
 };
 use crate::{
@@ -63,6 +65,9 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 /// With `--record`, how long a report waits for its hash and its names: together with
 /// [`SYNC`](crate::sink::segments::SYNC), within which its line is then on disk, no more than a second, which is what a crash may take. One that waits holds up those behind it.
 const RECORD_WAIT: Duration = Duration::from_millis(400);
+/// What is said when it does not come back by then. The monitor goes on: a later one can still come back.
+const NO_CANARY: &str = "the hooks are attached, but the monitor's own exec did not come back through the kernel: nothing may be \
+    seen. `cert-recon doctor` says what this host lacks";
 /// How often the monitor looks at itself.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -93,6 +98,8 @@ pub struct Config {
     pub canary_interval: Duration,
     /// Time between two health records.
     pub health_interval: Duration,
+    /// Who started the monitor and wants to know how it fares.
+    pub service: Service,
 }
 
 /// What can change while the monitor runs.
@@ -404,6 +411,7 @@ pub async fn run(
     let indexer = Indexer::start(engine.watched_programs(), config.hashing.max_file, programs.clone())
         .map_err(WatchError::Enrich)?;
     let mut reloader = Reloader::new(config.reload);
+    let mut service = config.service;
     let mut book = HealthBook::new(config.health_interval, u64::from(config.live.ring_size));
     let started = Instant::now();
     let mut monitor = Monitor::new(
@@ -423,6 +431,7 @@ pub async fn run(
     monitor.tick_canary(started, SystemTime::now(), &mut outlet);
 
     let mut ready = Some(ready);
+    let mut late = false;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = pin!(end);
@@ -451,25 +460,42 @@ pub async fn run(
                     let uptime_seconds = started.elapsed().as_secs();
                     view.draw(State { time, uptime_seconds, totals: live.totals(), sums });
                 }
+                service.tick(now, &condition(&monitor, &live, &outlet.gate));
             }
             Some(request) = requests.recv() => match request {
                 Request::Reload => {
                     outlet.outputs.each().for_each(Output::reopen);
                     reloader.start();
+                    service.reloading();
                 }
                 Request::Health => book.write(Occasion::Signal, &monitor, &live, &mut outlet),
             },
-            result = reloader.next() => book.note_reload(apply(result, &mut monitor, &outlet.gate, &indexer)),
+            result = reloader.next() => {
+                let failure = apply(result, &mut monitor, &outlet.gate, &indexer);
+                // One more was asked for meanwhile: it is that one's end that the service manager waits for.
+                if !reloader.is_reading() {
+                    service.reloaded(failure.as_deref(), Instant::now(), &condition(&monitor, &live, &outlet.gate));
+                }
+                book.note_reload(failure);
+            }
             () = broken.notified() => break Ok(()),
             () = full.notified() => break Ok(()),
             () = &mut end => break Ok(()),
         }
-        if (monitor.canary.last_seen().is_some() && !monitor.is_scanning() || started.elapsed() > READY_LIMIT)
+        let waited = started.elapsed() > READY_LIMIT;
+        let seen = monitor.canary.last_seen().is_some();
+        if seen
+            && (waited || !monitor.is_scanning())
             && let Some(ready) = ready.take()
         {
             ready();
+            service.ready(Instant::now(), &condition(&monitor, &live, &outlet.gate));
+        } else if waited && !seen && !std::mem::replace(&mut late, true) {
+            log::error!("{NO_CANARY}");
+            service.not_ready(NO_CANARY);
         }
     };
+    service.stopping();
     live.stop(DRAIN_LIMIT, &mut |arrival| monitor.take(arrival, &mut outlet));
     let totals = live.totals();
     monitor.settle_loss(totals.lost, SystemTime::now());
@@ -522,6 +548,17 @@ fn apply(
     gate.tell_expired(SystemTime::now());
     log::info!("rules and configuration read anew ({count} suppressions)");
     None
+}
+
+fn condition(monitor: &Monitor, live: &Live, gate: &SharedGate) -> Condition {
+    let mut sums = monitor.sums();
+    gate.lock().settle(&mut sums);
+    Condition {
+        seen: monitor.canary.last_seen().is_some(),
+        blind: monitor.canary.is_blind(),
+        totals: live.totals(),
+        sums,
+    }
 }
 
 fn scan(monitor: &mut Monitor, live: &Live) {

@@ -45,6 +45,11 @@ impl Reloader {
         }
     }
 
+    /// Whether a reading is under way.
+    pub(super) fn is_reading(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// What the reading under way gave; never ready when there is none. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Answer {
         let Some(running) = &mut self.running else {
