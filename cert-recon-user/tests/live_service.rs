@@ -9,7 +9,7 @@ use std::{
     fs,
     io::Read as _,
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram, process::CommandExt as _},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::SystemTime,
@@ -20,7 +20,9 @@ use common::{
     elf::Program,
     eventually,
     exec::Exec,
-    meddle, sys,
+    find_program, meddle, skip,
+    storm::storm,
+    sys,
     temp::Temp,
     token,
     watch::{Watch, command, path_text},
@@ -221,5 +223,94 @@ fn without_a_canary_it_is_not_ready_and_says_so() {
     assert!(
         !heard.iter().any(|message| is_ready(message) || message == "WATCHDOG=1"),
         "{heard:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn logrotate_loses_no_line_of_a_storm() {
+    const THREADS: usize = 2;
+    const COUNT: usize = 2_000;
+    const ROTATIONS: usize = 4;
+    let Some(logrotate) = find_program("logrotate") else {
+        return skip("logrotate is not installed");
+    };
+    let temp = Temp::new();
+    let (folder, file) = (temp.folder("log"), temp.join("log/findings.ndjson"));
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("its mode");
+    let watch = Watch::start(&["watch", "--format", "json", "--all-execs", "--output", path_text(&file)]);
+    // The installed file, for this file and this process.
+    let installed = include_str!("../../dist/logrotate");
+    let command = installed
+        .lines()
+        .find(|line| line.contains("systemctl kill"))
+        .expect("the command");
+    let text = installed
+        .replace("/var/log/cert-recon/findings.ndjson", path_text(&file))
+        .replace(command, &format!("kill -HUP {}", watch.pid()))
+        .replace("rotate 30", "rotate 100");
+    let rules = temp.join("rules");
+    fs::write(&rules, text).expect("a file");
+    fs::set_permissions(&rules, fs::Permissions::from_mode(0o644)).expect("its mode");
+    let rotate = || {
+        let mut command = Command::new(&logrotate);
+        command
+            .arg("--force")
+            .arg("--state")
+            .arg(temp.join("state"))
+            .arg(&rules);
+        let output = command.output().expect("starting logrotate");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    };
+    let asked = token();
+    let program = temp.program("p", Program::Exit);
+    for _ in 0..ROTATIONS {
+        thread::scope(|scope| {
+            let done = scope.spawn(|| storm(&program, &asked, THREADS, COUNT / ROTATIONS));
+            // In the midst of it, whatever that is: what counts is counted below.
+            let before = fs::metadata(&file).map(|meta| meta.len()).unwrap_or(0);
+            let grows = || fs::metadata(&file).is_ok_and(|meta| meta.len() > before) || done.is_finished();
+            assert!(eventually(grows), "the file grows");
+            rotate();
+            done.join().expect("the storm");
+        });
+        // The next rotation finds the new file, with something in it.
+        assert!(eventually(|| fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) || {
+            Exec::new(&program).args(["p"]).run();
+            false
+        }));
+        assert_eq!(
+            fs::metadata(&file).expect("the file").permissions().mode() & 0o777,
+            0o600
+        );
+    }
+    let closing = watch.stop();
+    let mut lines = 0;
+    let mut files = 0;
+    for entry in fs::read_dir(&folder).expect("the folder") {
+        let path = entry.expect("a file").path();
+        let bytes = fs::read(&path).expect("its content");
+        let mut text = String::new();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            flate2::read::MultiGzDecoder::new(&bytes[..])
+                .read_to_string(&mut text)
+                .expect("text");
+        } else {
+            text = String::from_utf8(bytes).expect("text");
+        }
+        assert!(
+            text.is_empty() || text.ends_with('\n'),
+            "{} ends in the midst of a line",
+            path.display()
+        );
+        lines += text.lines().count() as u64;
+        files += 1;
+    }
+    assert!(files > ROTATIONS, "{files} files");
+    // Standard output and the file had the same lines.
+    assert_eq!(closing.outputs.get(1), Some(&(lines, 0)), "{closing:?}");
+    assert!(
+        closing.delivered >= (THREADS * COUNT / ROTATIONS * ROTATIONS) as u64,
+        "{closing:?}"
     );
 }

@@ -102,6 +102,16 @@ const NEEDS: &[Need] = &[
         reason: "checks the manual pages more strictly",
     },
     Need {
+        command: "logrotate",
+        package: "logrotate",
+        reason: "rotates the output file while lines are written to it",
+    },
+    Need {
+        command: "systemd-analyze",
+        package: "systemd",
+        reason: "reads the unit file and says how far it is shut",
+    },
+    Need {
         command: "gcc",
         package: "gcc",
         reason: "links test programs that make unusual execs",

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Findings that are the same are folded within this time.
-const FOLD_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const FOLD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is asked for on the command line, of what can change while the monitor runs.
 #[derive(Debug)]

@@ -183,3 +183,27 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         Ok(Status::Clean)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_installed_configuration_shows_the_defaults() {
+        let text = include_str!("../../../dist/config.toml");
+        let shown = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("#{key} = ")));
+            line.unwrap_or_else(|| panic!("no {key}")).trim_matches('"').to_owned()
+        };
+        let size = |key: &str| config::size(&shown(key)).unwrap();
+        assert_eq!(size("record_budget"), RECORD_BUDGET);
+        assert_eq!(size("ring_size"), u64::from(RING_SIZE));
+        assert_eq!(size("hash_limit"), HASH_LIMIT);
+        assert_eq!(size("hash_rate"), HASH_RATE);
+        let interval = |key: &str| config::interval(&shown(key)).unwrap();
+        assert_eq!(interval("canary_interval"), CANARY_INTERVAL);
+        assert_eq!(interval("health_interval"), HEALTH_INTERVAL);
+        assert_eq!(interval("fold_interval"), crate::cli::settings::FOLD_INTERVAL);
+        assert_eq!(shown("min_confidence").parse(), Ok(Confidence::Low));
+    }
+}

@@ -405,6 +405,46 @@ mod tests {
         assert!(Config::parse("c", &format!("{entry}unit = [{patterns}]")).is_err());
     }
 
+    /// The configuration that the packages install, with its examples put to work.
+    fn installed() -> String {
+        let begins_with_a_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+        include_str!("../../../dist/config.toml")
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(rest) if begins_with_a_key(rest) => rest,
+                _ => line,
+            })
+            .fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    #[test]
+    fn the_installed_file_says_nothing_until_it_is_changed_and_all_of_it_can_be_used() {
+        let nothing = Config::parse("c", include_str!("../../../dist/config.toml")).unwrap();
+        assert!(nothing.min_confidence.is_none() && nothing.rules.is_none() && nothing.rules_dir.is_none());
+        assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
+        let all = Config::parse("c", &installed()).unwrap();
+        assert_eq!(all.suppressions.len(), 1);
+        assert_eq!(all.rules_dir, Some(PathBuf::from(DEFAULT_RULES_DIR)));
+        assert_eq!(all.rules.unwrap(), crate::rules::DEFAULT_PACKS);
+    }
+
+    #[test]
+    fn the_installed_file_names_every_key_there_is() {
+        let text = installed();
+        let keys: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(key, _)| key)
+            .collect();
+        for key in [KEYS, WATCH_KEYS, suppressions::KEYS].concat() {
+            let is_there = keys.contains(&key)
+                || text.contains(&format!("\n[{key}]\n"))
+                || text.contains(&format!("\n[[{key}]]\n"));
+            assert!(is_there, "dist/config.toml does not name `{key}`");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_is_a_panic(text in "(?s).{0,200}", cut in 0_usize..400) {

@@ -11,7 +11,7 @@ use crate::{
 /// Entries at most, and patterns of one condition: each may be tried for each finding.
 pub const MOST_SUPPRESSIONS: usize = 1000;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "reason",
     "owner",
