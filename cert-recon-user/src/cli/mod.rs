@@ -1,6 +1,7 @@
 //! The command line: what each command takes, and the exit status.
 
 mod check;
+mod config;
 mod doctor;
 mod generated;
 mod held;
@@ -60,6 +61,9 @@ enum Command {
     /// What the rules are, whether they hold, and how other systems write them.
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Check a configuration, or show what it comes to with flags and defaults.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Say what this host offers, what is missing, what that costs and how to mend it.
     Doctor,
     /// Print the completion of a shell.
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Hunt(args) => hunt::run(args),
         Command::Check(args) => check::run(&args),
         Command::Rules(command) => rules::run(&command),
+        Command::Config(command) => config::run(&command),
         Command::Doctor => doctor::run(),
         Command::Completions(args) => generated::completions(&args),
         Command::Man(args) => generated::man(&args),

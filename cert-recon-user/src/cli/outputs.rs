@@ -20,32 +20,32 @@ use crate::{
 pub(super) struct OutputArgs {
     /// Form of the results on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
     /// Append each result as a line of JSON to this file (mode 0600, never through a symbolic link, opened anew on SIGHUP).
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// In text on a terminal: whole lines, not cut to its width.
     #[arg(long)]
-    wide: bool,
+    pub(super) wide: bool,
     /// In text: the processes above each exec, below its line.
     #[arg(long)]
-    tree: bool,
+    pub(super) tree: bool,
     /// Show a live view instead of lines: counts by category, account, target and service, and the last findings. Needs a
     /// terminal; other outputs go on beside it.
     #[arg(long, conflicts_with_all = ["wide", "tree", "format"])]
     pub(super) top: bool,
     /// Names of the fields in JSON, on standard output and in --output. [default: defender]
     #[arg(long, value_name = "defender|ecs|ocsf")]
-    schema: Option<Schema>,
+    pub(super) schema: Option<Schema>,
     /// Send each result to journald, a field of the entry for each field of the result.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::JOURNAL)]
-    journald: Option<PathBuf>,
+    pub(super) journald: Option<PathBuf>,
     /// Send each result to the syslog daemon of this host, as RFC 5424 with JSON.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = output::SYSLOG)]
-    syslog: Option<PathBuf>,
+    pub(super) syslog: Option<PathBuf>,
     /// Longest message that it takes, 4096 bytes to 128KiB. [default: 8096, as rsyslog's]
     #[arg(long, value_name = "SIZE", value_parser = config::syslog_limit)]
-    syslog_limit: Option<usize>,
+    pub(super) syslog_limit: Option<usize>,
 }
 
 impl OutputArgs {

@@ -13,13 +13,13 @@ pub(super) struct RuleArgs {
     /// Read settings and suppressions from this file, which only you or root can write to. Flags win over it.
     /// [default: /etc/cert-recon/config.toml, when it exists]
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Rule packs to use, separated by commas. [default: kql,extended]
     #[arg(long, value_name = "PACK,...", value_delimiter = ',', value_parser = known_pack)]
-    rules: Option<Vec<String>>,
+    pub(super) rules: Option<Vec<String>>,
     /// Where rule files of this host are; each `*.toml` in it is one more pack. [default: /etc/cert-recon/rules.d]
     #[arg(long, value_name = "DIR")]
-    rules_dir: Option<PathBuf>,
+    pub(super) rules_dir: Option<PathBuf>,
 }
 
 /// A pack and where it is from.

@@ -73,7 +73,7 @@ fn fixed(watch: &config::Watch) -> config::Watch {
 
 /// Says which suppressions name rules or categories that there are not. That is no error: the rule may be in a pack that is
 /// switched on another day.
-fn warn_of_strays(suppressions: &[Suppression], packs: &[Pack]) {
+pub(super) fn warn_of_strays(suppressions: &[Suppression], packs: &[Pack]) {
     let rules: Vec<&str> = packs
         .iter()
         .flat_map(|pack| &pack.rules)

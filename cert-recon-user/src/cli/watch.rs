@@ -24,60 +24,60 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    outputs: OutputArgs,
+    pub(super) outputs: OutputArgs,
     /// Record every exec in this folder, compressed, for `hunt DIR` (mode 0700; what others could write to is refused).
     #[arg(long, value_name = "DIR")]
-    record: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
     /// Bytes that the folder may hold; the oldest files go first. [default: 2GiB]
     #[arg(long, value_name = "SIZE", value_parser = config::record_budget)]
-    record_budget: Option<u64>,
+    pub(super) record_budget: Option<u64>,
     /// Report findings of at least this confidence. [default: low]
     #[arg(long, value_name = "low|medium|high", value_parser = parse_confidence)]
-    min_confidence: Option<Confidence>,
+    pub(super) min_confidence: Option<Confidence>,
     #[command(flatten)]
-    rules: RuleArgs,
+    pub(super) rules: RuleArgs,
     /// Report every exec, not only findings.
     #[arg(long)]
-    all_execs: bool,
+    pub(super) all_execs: bool,
     /// Report findings that a suppression holds for too, marked.
     #[arg(long)]
-    show_suppressed: bool,
+    pub(super) show_suppressed: bool,
     /// Fold findings that are the same within this time into one; 0 folds none. [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = config::fold_interval)]
-    fold_interval: Option<Duration>,
+    pub(super) fold_interval: Option<Duration>,
     /// End after this long (30s, 5m, 1h 30m).
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    duration: Option<Duration>,
+    pub(super) duration: Option<Duration>,
     /// End after so many results.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
+    pub(super) count: Option<u64>,
     /// Size of the ring buffer between kernel and user space: a power of two, 4KiB to 1GiB. [default: 16MiB]
     #[arg(long, value_name = "SIZE", value_parser = config::ring_size)]
-    ring_size: Option<u32>,
+    pub(super) ring_size: Option<u32>,
     /// Executables larger than this are not hashed. [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = config::size)]
-    hash_limit: Option<u64>,
+    pub(super) hash_limit: Option<u64>,
     /// Bytes of findings' executables hashed per second at most, and half as many of other execs'. [default: 200MiB]
     #[arg(long, value_name = "SIZE", value_parser = config::size)]
-    hash_rate: Option<u64>,
+    pub(super) hash_rate: Option<u64>,
     /// The monitor execs a program of its own so often that it notices within this time when it sees nothing any more.
     /// [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = config::interval)]
-    canary_interval: Option<Duration>,
+    pub(super) canary_interval: Option<Duration>,
     /// How often it reports on itself (and on SIGUSR1). [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = config::interval)]
-    health_interval: Option<Duration>,
+    pub(super) health_interval: Option<Duration>,
     /// The kernel's type information.
     #[arg(long, value_name = "FILE", default_value = Options::BTF, hide = true)]
-    btf: PathBuf,
+    pub(super) btf: PathBuf,
 }
 
-const RECORD_BUDGET: u64 = 2 << 30;
-const RING_SIZE: u32 = 16 << 20;
-const HASH_LIMIT: u64 = 256 << 20;
-const HASH_RATE: u64 = 200 << 20;
-const CANARY_INTERVAL: Duration = Duration::from_secs(60);
-const HEALTH_INTERVAL: Duration = Duration::from_secs(300);
+pub(super) const RECORD_BUDGET: u64 = 2 << 30;
+pub(super) const RING_SIZE: u32 = 16 << 20;
+pub(super) const HASH_LIMIT: u64 = 256 << 20;
+pub(super) const HASH_RATE: u64 = 200 << 20;
+pub(super) const CANARY_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const HEALTH_INTERVAL: Duration = Duration::from_secs(300);
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let asked = Asked {

@@ -99,6 +99,10 @@ pub struct Config {
     pub watch: Watch,
     /// In the order of the file.
     pub suppressions: Vec<Suppression>,
+    /// The file that it was read from; none when there was none.
+    pub file: Option<PathBuf>,
+    /// The line of each key that it sets.
+    pub lines: Vec<(&'static str, usize)>,
 }
 
 /// Settings of `watch`.
@@ -133,6 +137,11 @@ pub struct Watch {
 }
 
 impl Config {
+    /// Every key that a file may have, but for those of suppressions.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        KEYS.iter().chain(WATCH_KEYS).copied()
+    }
+
     /// Reads a configuration. `file` is what errors call it.
     ///
     /// # Errors
@@ -144,9 +153,14 @@ impl Config {
         let confidences = Confidence::ALL.map(|level| (level.as_str(), level));
         let watch = top
             .optional("watch")
-            .map(|watch| watch.table("[watch]", WATCH_KEYS).and_then(|table| read_watch(&table)))
-            .transpose()?
-            .unwrap_or_default();
+            .map(|watch| watch.table("[watch]", WATCH_KEYS))
+            .transpose()?;
+        let line = |table: &Table<'_>, key: &'static str| table.optional(key).map(|value| (key, value.line()));
+        let mut lines: Vec<_> = KEYS.iter().filter_map(|key| line(&top, key)).collect();
+        if let Some(table) = &watch {
+            lines.extend(WATCH_KEYS.iter().filter_map(|key| line(table, key)));
+        }
+        let watch = watch.map(|table| read_watch(&table)).transpose()?.unwrap_or_default();
         Ok(Self {
             min_confidence: top
                 .optional("min_confidence")
@@ -156,6 +170,8 @@ impl Config {
             rules_dir: read_path(&top, "rules_dir")?,
             watch,
             suppressions: suppressions::read(&top)?,
+            file: None,
+            lines,
         })
     }
 
@@ -164,7 +180,10 @@ impl Config {
     /// # Errors
     /// When the file can't be read, could be changed by others, or has a fault.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self::parse(&path.display().to_string(), &read(path)?)?)
+        Ok(Self {
+            file: Some(path.to_owned()),
+            ..Self::parse(&path.display().to_string(), &read(path)?)?
+        })
     }
 }
 

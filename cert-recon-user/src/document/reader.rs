@@ -54,12 +54,15 @@ impl<'s, P: From<Problem>> Source<'s, P> {
         })
     }
 
+    fn line(self, at: usize) -> usize {
+        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
     pub(crate) fn error(self, span: Range<usize>, problem: impl Into<P>) -> Located<P> {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         Located {
             file: self.file.to_owned(),
-            line,
+            line: self.line(span.start),
             problem: problem.into(),
         }
     }
@@ -85,6 +88,11 @@ impl<P> Clone for Value<'_, P> {
 }
 
 impl<'t, P: From<Problem>> Value<'t, P> {
+    /// The line that it begins at, from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.source.line(self.span.start)
+    }
+
     pub(crate) fn error(&self, problem: impl Into<P>) -> Located<P> {
         self.source.error(self.span.clone(), problem)
     }
