@@ -13,6 +13,7 @@ pub mod event;
 pub mod finding;
 pub mod host;
 pub mod hunt;
+pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod rules;

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use super::{Status, print, rule_args::RuleArgs, settings, watch};
 use crate::{
     config::{Config, DEFAULT_RULES_DIR},
+    metrics::listen::Address,
     rules::{Confidence, Engine, Pack},
     sink::{form::Schema, syslog},
     text::for_terminal,
@@ -183,6 +184,22 @@ fn show(args: &watch::Args, config: &Config) -> String {
         limits.1.as_ref(),
         Some(&(syslog::USUAL_LIMIT as u64)),
         size,
+    );
+    let metrics = &args.metrics;
+    listing.add(
+        "metrics_file",
+        metrics.metrics_file.as_ref(),
+        file.metrics_file.as_ref(),
+        None,
+        path,
+    );
+    let address = |address: &Address| quoted(&address.to_string());
+    listing.add(
+        "metrics_listen",
+        metrics.metrics_listen.as_ref(),
+        file.metrics_listen.as_ref(),
+        None,
+        address,
     );
     listing.add("record", args.record.as_ref(), file.record.as_ref(), None, path);
     listing.add(

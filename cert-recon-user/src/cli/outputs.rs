@@ -8,12 +8,14 @@ use std::{
 use super::Format;
 use crate::{
     config,
+    metrics::listen::Address,
     sink::{
         form::{Form, Schema},
         output::{self, Target},
         screen::Screen,
         syslog,
     },
+    watch::Metrics,
 };
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,27 @@ pub(super) struct OutputArgs {
     /// Longest message that it takes, 4096 bytes to 128KiB. [default: 8096, as rsyslog's]
     #[arg(long, value_name = "SIZE", value_parser = config::syslog_limit)]
     pub(super) syslog_limit: Option<usize>,
+}
+
+/// Where the monitor's own numbers go.
+#[derive(Debug, clap::Args)]
+pub(super) struct MetricsArgs {
+    /// Keep the monitor's numbers in this file for node_exporter's textfile collector (NAME.prom, mode 0644).
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics_file: Option<PathBuf>,
+    /// Answer GET /metrics for Prometheus, on this host only: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) metrics_listen: Option<Address>,
+}
+
+impl MetricsArgs {
+    /// What flags and configuration come to together. Flags win.
+    pub(super) fn metrics(self, fixed: &config::Watch) -> Metrics {
+        Metrics {
+            file: self.metrics_file.or_else(|| fixed.metrics_file.clone()),
+            listen: self.metrics_listen.or_else(|| fixed.metrics_listen.clone()),
+        }
+    }
 }
 
 impl OutputArgs {

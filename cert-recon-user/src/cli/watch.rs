@@ -10,7 +10,13 @@ use anyhow::Context as _;
 use bytesize::ByteSize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Status, held, outputs::OutputArgs, parse_confidence, rule_args::RuleArgs, settings::Asked};
+use super::{
+    Status, held,
+    outputs::{MetricsArgs, OutputArgs},
+    parse_confidence,
+    rule_args::RuleArgs,
+    settings::Asked,
+};
 use crate::{
     config,
     enrich::{hash::HashLimits, processes::Limits},
@@ -25,6 +31,8 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) outputs: OutputArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     /// Record every exec in this folder, compressed, for `hunt DIR` (mode 0700; what others could write to is refused).
     #[arg(long, value_name = "DIR")]
     pub(super) record: Option<PathBuf>,
@@ -95,6 +103,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         "--top draws on a terminal, and standard output is none: leave it out, or use --format json"
     );
     let outputs = args.outputs.targets(&fixed);
+    let metrics = args.metrics.metrics(&fixed);
     let ring_size = args.ring_size.or(fixed.ring_size).unwrap_or(RING_SIZE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -152,6 +161,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             },
             outputs,
             view: top.then_some(held::newest),
+            metrics,
             record: args.record.or(fixed.record).map(|folder| {
                 let budget = args.record_budget.or(fixed.record_budget);
                 (folder, budget.unwrap_or(RECORD_BUDGET))

@@ -16,6 +16,8 @@
 //! journald = true                   # or the path of its socket
 //! syslog = true                     # or the path of its socket
 //! syslog_limit = "8096"
+//! metrics_file = "/var/lib/prometheus/node-exporter/cert-recon.prom"
+//! metrics_listen = "127.0.0.1:9469" # or "unix:/run/cert-recon/metrics.sock"
 //! record = "/var/lib/cert-recon/record"
 //! record_budget = "2GiB"
 //! ring_size = "16MiB"
@@ -55,6 +57,7 @@ pub use self::{
 };
 use crate::{
     document,
+    metrics::listen::Address,
     rules::{BUILTIN_PACKS, Confidence},
     sink::{form::Schema, output},
     suppress::Suppression,
@@ -76,6 +79,8 @@ const WATCH_KEYS: &[&str] = &[
     "journald",
     "syslog",
     "syslog_limit",
+    "metrics_file",
+    "metrics_listen",
     "record",
     "record_budget",
     "ring_size",
@@ -118,6 +123,10 @@ pub struct Watch {
     pub syslog: Option<PathBuf>,
     /// Bytes of a message that it takes.
     pub syslog_limit: Option<usize>,
+    /// A file that gets the monitor's metrics.
+    pub metrics_file: Option<PathBuf>,
+    /// Where they can be asked for.
+    pub metrics_listen: Option<Address>,
     /// A folder that gets every exec, compressed.
     pub record: Option<PathBuf>,
     /// Bytes that it may hold.
@@ -208,6 +217,8 @@ fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
         journald: read_socket(table, "journald", output::JOURNAL)?,
         syslog: read_socket(table, "syslog", output::SYSLOG)?,
         syslog_limit: read_value(table, "syslog_limit", syslog_limit)?,
+        metrics_file: read_path(table, "metrics_file")?,
+        metrics_listen: read_value(table, "metrics_listen", str::parse)?,
         record: read_path(table, "record")?,
         record_budget: read_value(table, "record_budget", record_budget)?,
         ring_size: read_value(table, "ring_size", ring_size)?,
@@ -275,7 +286,7 @@ mod tests {
         assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
         let config = Config::parse(
             "c",
-            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nschema = 'ecs'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nschema = 'ecs'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nmetrics_file = '/m.prom'\nmetrics_listen = '[::1]:9'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
              hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
         )
         .unwrap();
@@ -288,6 +299,8 @@ mod tests {
             journald: Some(PathBuf::from(output::JOURNAL)),
             syslog: Some(PathBuf::from("/s")),
             syslog_limit: Some(64 << 10),
+            metrics_file: Some(PathBuf::from("/m.prom")),
+            metrics_listen: Some(Address::Port("[::1]:9".parse().unwrap())),
             record: Some(PathBuf::from("/d")),
             record_budget: Some(16 << 20),
             ring_size: Some(1 << 20),
@@ -349,6 +362,10 @@ mod tests {
             (
                 "[watch]\nsyslog_limit = '1KiB'".to_owned(),
                 "c:2: `syslog_limit`: a message may have 4096 bytes to 128KiB",
+            ),
+            (
+                "[watch]\nmetrics_listen = '0.0.0.0:9'".to_owned(),
+                "c:2: `metrics_listen`: 0.0.0.0 is not the loopback interface",
             ),
             (
                 "[watch]\njournald = 'socket'".to_owned(),

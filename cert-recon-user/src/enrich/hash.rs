@@ -682,6 +682,13 @@ impl Hasher {
     pub fn counts(&self) -> Hashing {
         self.shared.lock().counts
     }
+
+    /// Requests that wait for the thread.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        let state = self.shared.lock();
+        (state.high.len() + state.low.len()) as u64
+    }
 }
 
 impl Drop for Hasher {

@@ -120,6 +120,8 @@ pub struct Counts {
     pub queued: u64,
     /// Bytes of the records that wait.
     pub queued_bytes: u64,
+    /// Files that wait to be hashed.
+    pub queued_files: u64,
 }
 
 /// Takes what the stage hands on, in the order of submission. It must not wait.
@@ -141,6 +143,7 @@ impl<F: FnMut(Record) + Send + 'static> Taker for F {
 enum Item {
     Record(Record),
     Time(SystemTime),
+    Call(Box<dyn FnOnce() + Send>),
 }
 
 struct Entry {
@@ -333,11 +336,21 @@ impl Stage {
     /// Says what time it is to whoever takes the records, behind all those submitted before. Never waits. A stage that has no
     /// room passes it over: another moment will come.
     pub fn time(&self, now: SystemTime) {
+        self.push_small(Item::Time(now));
+    }
+
+    /// Calls this behind all records submitted before, once they have been handed on. It must not wait. Never waits itself, and
+    /// passes it over when there is no room.
+    pub fn then(&self, call: impl FnOnce() + Send + 'static) {
+        self.push_small(Item::Call(Box::new(call)));
+    }
+
+    fn push_small(&self, item: Item) {
         if self.shared.lock().bytes >= self.config.queue_bytes {
             return;
         }
         self.push(Entry {
-            item: Item::Time(now),
+            item,
             urgency: Urgency::High,
             weight: SMALL,
             hash: None,
@@ -436,12 +449,13 @@ impl Stage {
     /// The state.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let hashing = self.hasher.counts();
+        let (hashing, queued_files) = (self.hasher.counts(), self.hasher.queued());
         let queue = self.shared.lock();
         Counts {
             hashing,
             queued: queue.entries.len() as u64 + u64::from(queue.in_hand),
             queued_bytes: queue.bytes as u64,
+            queued_files,
             ..queue.counts
         }
     }
@@ -474,6 +488,7 @@ impl Work {
             match self.complete(entry, hurry) {
                 Item::Record(record) => out.record(record),
                 Item::Time(now) => out.time(now),
+                Item::Call(call) => call(),
             }
             let mut queue = self.shared.lock();
             queue.in_hand = false;

@@ -4,6 +4,7 @@
 pub mod csv;
 pub mod ecs;
 pub mod fields;
+pub mod folder;
 pub mod form;
 pub mod journal;
 pub mod json;

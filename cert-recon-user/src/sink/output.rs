@@ -114,6 +114,9 @@ pub enum OpenError {
     /// It is no socket.
     #[error("{0} is not a socket that a daemon could listen on")]
     NotSocket(String),
+    /// Its name is none that node_exporter reads.
+    #[error("{0}: the name of a metrics file ends in .prom, else node_exporter does not read it")]
+    NotProm(String),
     /// It is a device, a pipe or a folder.
     #[error("{0} is not a regular file")]
     NotRegular(String),

@@ -79,25 +79,7 @@ impl Segments {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
         }
-        let meta = fs::symlink_metadata(folder).map_err(failed)?;
-        let refused = |why| {
-            Err(OpenError::Unsafe {
-                path: name.clone(),
-                why,
-            })
-        };
-        if meta.is_symlink() {
-            return Err(OpenError::Link(name));
-        }
-        if !meta.is_dir() {
-            return Err(OpenError::NotFolder(name));
-        }
-        if meta.uid() != rustix::process::geteuid().as_raw() {
-            return refused("it belongs to another user");
-        }
-        if meta.mode() & 0o022 != 0 {
-            return refused("its mode lets group or others write");
-        }
+        super::folder::open(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             budget,

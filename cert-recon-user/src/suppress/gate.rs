@@ -5,6 +5,7 @@
 //! record in its order: what a health record says of the sums is what became of every report before it.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,8 +14,10 @@ use std::{
 use super::{facts::Facts, fold::Folding, set::Suppressions, suppression::Suppression};
 use crate::{
     finding::{Report, Suppressed},
+    metrics::Findings,
     pipeline::Sums,
     record::{Health, SuppressionState},
+    rules::Confidence,
 };
 
 /// What is written.
@@ -37,6 +40,8 @@ pub struct Gate {
     suppressed: u64,
     folded: u64,
     written: u64,
+    /// Findings that were neither suppressed nor folded, by category.
+    found: BTreeMap<(String, Confidence), u64>,
     /// Where the pipeline counted execs whose hash was decisive, and where they belong.
     counted: Sums,
     belong: Sums,
@@ -55,6 +60,7 @@ impl Gate {
             suppressed: 0,
             folded: 0,
             written: 0,
+            found: BTreeMap::new(),
             counted: Sums::default(),
             belong: Sums::default(),
             lost: 0,
@@ -80,6 +86,7 @@ impl Gate {
             return None;
         }
         let finding = report.verdict.is_some() && report.tuning.asked_for;
+        let mut is_counted = finding;
         if self.is_full() {
             self.suppressed += u64::from(finding);
             return None;
@@ -88,6 +95,7 @@ impl Gate {
             let holds = Facts::of(&report).and_then(|facts| self.suppressions.find(&facts));
             if let Some(suppression) = holds {
                 self.suppressed += 1;
+                is_counted = false;
                 if !(self.wanted.suppressed || self.wanted.all_execs) {
                     return None;
                 }
@@ -102,6 +110,10 @@ impl Gate {
                 };
                 report = first;
             }
+        }
+        if let Some(verdict) = report.verdict.as_ref().filter(|_| is_counted) {
+            let kind = (verdict.category.clone(), verdict.confidence);
+            *self.found.entry(kind).or_default() += 1;
         }
         Some(self.written(report))
     }
@@ -143,6 +155,20 @@ impl Gate {
     pub fn complete(&self, health: &mut Health) {
         self.settle(&mut health.sums);
         health.suppressions = self.states(health.time);
+    }
+
+    /// The findings that were neither suppressed nor folded, by category and confidence. Together they are the findings of the
+    /// sums, but for those whose reports did not get here.
+    #[must_use]
+    pub fn found(&self) -> Vec<Findings> {
+        let found = self.found.iter();
+        found
+            .map(|((category, confidence), count)| Findings {
+                category: category.clone(),
+                confidence: *confidence,
+                count: *count,
+            })
+            .collect()
     }
 
     /// Each suppression, as it is at that time.
@@ -217,6 +243,8 @@ mod tests {
         };
         gate.settle(&mut sums);
         assert_eq!(sums.findings + sums.suppressed + sums.folded, made);
+        let found: u64 = gate.found().iter().map(|found| found.count).sum();
+        assert_eq!(found, sums.findings, "by category they are as many");
         (sums.findings, sums.suppressed, sums.folded)
     }
 
@@ -376,6 +404,8 @@ mod tests {
             ..Sums::default()
         };
         gate.settle(&mut sums);
+        let found: u64 = gate.found().iter().map(|found| found.count).sum();
+        assert_eq!(found, sums.findings, "by category they are as many");
         let Sums {
             findings,
             suppressed,

@@ -10,6 +10,7 @@ use super::{
     monitor::{Monitor, Sink as _},
 };
 use crate::{
+    metrics::{Facts, Waiting},
     record::{Health, Occasion, Record},
     source::live::Live,
 };
@@ -40,6 +41,7 @@ impl Watched {
 #[derive(Debug)]
 pub(super) struct HealthBook {
     started: Instant,
+    started_at: SystemTime,
     interval: Duration,
     next: Instant,
     ring_bytes: u64,
@@ -57,6 +59,7 @@ impl HealthBook {
         let started = Instant::now();
         Self {
             started,
+            started_at: SystemTime::now(),
             interval,
             next: started + interval,
             ring_bytes,
@@ -117,6 +120,9 @@ impl HealthBook {
                 ));
             }
         }
+        if outlet.metrics.as_ref().is_some_and(|board| board.is_failing()) {
+            problems.push("the metrics file can't be written".to_owned());
+        }
         if self.dropped.look(dropped, now) {
             problems.push(format!(
                 "lines come faster than they can be written ({dropped} dropped since the start)"
@@ -133,17 +139,49 @@ impl HealthBook {
         live: &Live,
         outlet: &mut Outlet,
     ) {
-        let now = Instant::now();
-        self.next = now + self.interval;
+        self.next = Instant::now() + self.interval;
+        let mut health = self.state(occasion, problems, monitor, live, outlet);
+        let lost = health.totals.lost;
+        health.events_lost = lost.saturating_sub(std::mem::replace(&mut self.lost_told, lost));
+        outlet.record(Record::Health(Box::new(health)));
+    }
+
+    /// What the metrics are made of, but for what the gate knows.
+    pub(super) fn facts(&mut self, is_up: bool, monitor: &Monitor, live: &Live, outlet: &Outlet) -> Facts {
+        let problems = self.problems(monitor, live, outlet, Instant::now());
+        let occasion = if is_up { Occasion::Interval } else { Occasion::Exit };
+        let counts = outlet.stage.counts();
+        Facts {
+            health: self.state(occasion, problems, monitor, live, outlet),
+            started: self.started_at,
+            is_up,
+            is_blind: monitor.canary.is_blind(),
+            findings: Vec::new(),
+            waiting: Waiting {
+                records: counts.queued,
+                bytes: counts.queued_bytes,
+                files: counts.queued_files,
+            },
+            runs: live.runs(),
+            file_failures: 0,
+        }
+    }
+
+    fn state(
+        &self,
+        occasion: Occasion,
+        problems: Vec<String>,
+        monitor: &Monitor,
+        live: &Live,
+        outlet: &Outlet,
+    ) -> Health {
         let processes = monitor.processes();
-        let totals = live.totals();
-        let lost = totals.lost;
-        let health = Health {
+        Health {
             time: SystemTime::now(),
             occasion,
             problems,
-            uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
-            totals,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            totals: live.totals(),
             sums: monitor.sums(),
             last_canary: monitor.canary.last_seen(),
             resident_bytes: resident_bytes(),
@@ -154,9 +192,8 @@ impl HealthBook {
             // The gate puts in what it knows when the record gets there.
             suppressions: Vec::new(),
             outputs: outlet.states(),
-            events_lost: lost.saturating_sub(std::mem::replace(&mut self.lost_told, lost)),
-        };
-        outlet.record(Record::Health(Box::new(health)));
+            events_lost: 0,
+        }
     }
 }
 

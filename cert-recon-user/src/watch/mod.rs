@@ -14,6 +14,7 @@ use std::{
     path::PathBuf,
     pin::pin,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -41,6 +42,11 @@ use crate::{
     },
     event::{Exec, Lineage},
     finding::Report,
+    metrics::{
+        Board, Waiting,
+        file::MetricsFile,
+        listen::{Address, ListenError, Listener},
+    },
     pipeline::{Pipeline, Selection, Sums},
     record::{Occasion, OutputState, Record},
     rules::{Confidence, Engine},
@@ -88,6 +94,8 @@ pub struct Config {
     pub view: Option<Newest>,
     /// A folder that gets every exec and every other record, compressed, and the bytes that it may hold.
     pub record: Option<(PathBuf, u64)>,
+    /// Where the metrics go.
+    pub metrics: Metrics,
     /// The host's name, as reported.
     pub device: String,
     /// Limits of hashing.
@@ -100,6 +108,15 @@ pub struct Config {
     pub health_interval: Duration,
     /// Who started the monitor and wants to know how it fares.
     pub service: Service,
+}
+
+/// Where the metrics go: nowhere, unless it is said.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// A file for node_exporter.
+    pub file: Option<PathBuf>,
+    /// An address for who asks.
+    pub listen: Option<Address>,
 }
 
 /// What can change while the monitor runs.
@@ -143,6 +160,9 @@ pub enum WatchError {
     /// An output.
     #[error(transparent)]
     Output(#[from] OpenError),
+    /// The address of the metrics.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// Rights could not be given up.
     #[error("giving up capabilities: {0}; nothing is watched with more rights than are needed")]
     Privileges(#[source] rustix::io::Errno),
@@ -200,6 +220,8 @@ struct Outlet {
     stage: Stage,
     gate: SharedGate,
     outputs: Arc<Outputs>,
+    /// Of the metrics, when somebody wants them.
+    metrics: Option<Arc<Board>>,
 }
 
 struct OutputConfig {
@@ -323,7 +345,26 @@ impl Outlet {
         };
         let stage_config = stage_config(config.hashing, outputs.record.is_some());
         let stage = Stage::start(stage_config, Sources::system(), door).map_err(WatchError::Enrich)?;
-        Ok(Self { stage, gate, outputs })
+        Ok(Self {
+            stage,
+            gate,
+            outputs,
+            metrics: None,
+        })
+    }
+
+    /// Tells the metrics how things are, once the gate has decided about every report that was made.
+    fn measure(&self, book: &mut HealthBook, monitor: &Monitor, live: &Live) {
+        let Some(board) = self.metrics.clone() else { return };
+        let mut facts = book.facts(true, monitor, live, self);
+        let gate = self.gate.clone();
+        self.stage.then(move || {
+            let decided = gate.lock();
+            decided.complete(&mut facts.health);
+            facts.findings = decided.found();
+            drop(decided);
+            board.put(facts);
+        });
     }
 
     /// The state of each output.
@@ -388,6 +429,8 @@ pub async fn run(
         .clone()
         .map(|(folder, budget)| Opened::open(Target::Segments(folder, budget)))
         .transpose()?;
+    let metrics_file = config.metrics.file.as_deref().map(MetricsFile::open).transpose()?;
+    let listener = config.metrics.listen.as_ref().map(Listener::bind).transpose()?;
     let mut live = Live::start(&config.live)?;
     privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
 
@@ -407,6 +450,14 @@ pub async fn run(
         view: config.view,
     };
     let mut outlet = Outlet::start(outputs, opened, record, gate, &broken, Arc::clone(&full))?;
+    let board = (metrics_file.is_some() || listener.is_some()).then(Arc::<Board>::default);
+    outlet.metrics = board.clone();
+    let board_of = || board.clone().unwrap_or_default();
+    let metrics_file = metrics_file
+        .map(|file| file.start(board_of()))
+        .transpose()
+        .map_err(WatchError::Enrich)?;
+    let answering = listener.map(|listener| listener.start(board_of())).transpose()?;
     let programs = SharedPrograms::default();
     let indexer = Indexer::start(engine.watched_programs(), config.hashing.max_file, programs.clone())
         .map_err(WatchError::Enrich)?;
@@ -461,6 +512,7 @@ pub async fn run(
                     view.draw(State { time, uptime_seconds, totals: live.totals(), sums });
                 }
                 service.tick(now, &condition(&monitor, &live, &outlet.gate));
+                outlet.measure(&mut book, &monitor, &live);
             }
             Some(request) = requests.recv() => match request {
                 Request::Reload => {
@@ -501,6 +553,7 @@ pub async fn run(
     monitor.settle_loss(totals.lost, SystemTime::now());
     monitor.tell_all_loss(Instant::now(), &mut outlet);
     book.write(Occasion::Exit, &monitor, &live, &mut outlet);
+    let last_facts = board.as_ref().map(|_| book.facts(false, &monitor, &live, &outlet));
     drop(live);
     if !outlet.stage.flush(ENRICH_LIMIT) {
         log::warn!("not every report was complete in time");
@@ -514,11 +567,32 @@ pub async fn run(
         written.dropped += dropped;
         (output.name().to_owned(), written)
     };
-    let outputs = outlet.outputs.each_with_dropped(&counts).map(finish).collect();
-    result?;
+    let outputs: Vec<_> = outlet.outputs.each_with_dropped(&counts).map(finish).collect();
     let mut sums = monitor.sums();
     outlet.gate.lock().settle(&mut sums);
+    if let (Some(board), Some(mut facts)) = (&board, last_facts) {
+        outlet.gate.lock().complete(&mut facts.health);
+        facts.findings = outlet.gate.lock().found();
+        facts.waiting = Waiting::default();
+        for (state, (_, written)) in facts.health.outputs.iter_mut().zip(&outputs) {
+            (state.lines, state.dropped, state.removed) = (written.lines, written.dropped, written.removed);
+        }
+        board.put(facts);
+    }
+    drop(answering);
+    if let Some(writing) = metrics_file {
+        end_within(OUTPUT_LIMIT, writing);
+    }
+    result?;
     Ok(Closing { totals, sums, outputs })
+}
+
+/// Waits for a thread, but no longer than that.
+fn end_within(limit: Duration, thread: JoinHandle<()>) {
+    let end = Instant::now() + limit;
+    while !thread.is_finished() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Puts new settings to work; why not, when there are none.

@@ -343,6 +343,11 @@ impl Watch {
         found.unwrap_or_else(|| unreachable!("wait_until returned"))
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.shared.lock().stderr.clone()
+    }
+
     /// Waits until it has said something on standard error.
     #[track_caller]
     pub(crate) fn wait_for_message(&self, text: &str) {

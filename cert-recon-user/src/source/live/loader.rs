@@ -26,11 +26,14 @@ use crate::{
     enrich::processes::Running,
     event::{Exec, ImageKey},
     host,
+    metrics::Runs,
 };
 
 /// The compiled program. `cargo xtask build-ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
 
+/// Whether the kernel measures programs.
+const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const TRACEPOINT: &str = "sched_process_exec";
 /// In the order in which they are attached, which is the order in which the kernel runs them.
 const ATTACHED: [&str; LANES as usize] = ["sched_process_exec", "second_chance", "third_chance", "fourth_chance"];
@@ -424,15 +427,40 @@ impl Live {
     /// (`recursion_misses`, since Linux 5.12). They are lost execs.
     fn missed(&self) -> u64 {
         let [first, ..] = ATTACHED;
-        let Some(Ok(fd)) = self.ebpf.program(first).map(|p| p.fd()) else {
-            return 0;
-        };
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap_or_default();
-        info.lines()
-            .find_map(|line| line.strip_prefix("recursion_misses:"))
-            .and_then(|value| value.trim().parse().ok())
-            .unwrap_or(0)
+        number_in(&self.info(first), "recursion_misses:").unwrap_or(0)
     }
+
+    /// What the kernel says about a program to whoever holds it, which needs no rights.
+    fn info(&self, name: &str) -> String {
+        let Some(Ok(fd)) = self.ebpf.program(name).map(|p| p.fd()) else {
+            return String::new();
+        };
+        fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap_or_default()
+    }
+
+    /// What the kernel measured of the attached programs' work; empty unless `kernel.bpf_stats_enabled` is on. A program counts
+    /// with those that it goes on to.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Runs> {
+        if !fs::read_to_string(STATS).is_ok_and(|text| text.trim() == "1") {
+            return Vec::new();
+        }
+        let runs = |program| {
+            let info = self.info(program);
+            Some(Runs {
+                program,
+                nanoseconds: number_in(&info, "run_time_ns:")?,
+                count: number_in(&info, "run_cnt:")?,
+            })
+        };
+        ATTACHED.into_iter().filter_map(runs).collect()
+    }
+}
+
+/// The number on the line that begins so.
+fn number_in(info: &str, start: &str) -> Option<u64> {
+    let value = info.lines().find_map(|line| line.strip_prefix(start))?;
+    value.trim().parse().ok()
 }
 
 /// For developers: how much the verifier had to walk, where the kernel says so (since Linux 5.16).
