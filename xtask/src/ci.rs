@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
-    build_ebpf, cache, licences, tools, tree, vm,
+    build_ebpf, licences, tools, tree, vm,
     workspace::{self, Metadata},
 };
 
@@ -137,23 +137,11 @@ fn advisories() -> Result<Outcome> {
         eprintln!("NOT CHECKED: the advisory database can't be reached: {error:#}");
         return Ok(Outcome::NotChecked(format!("{ADVISORIES} not reachable: not checked")));
     }
-    let root = cache::dir()?.join(format!("cargo-audit-{CARGO_AUDIT_VERSION}"));
-    let program = root.join("bin/cargo-audit");
-    if !program.is_file() {
-        let mut install = workspace::cargo();
-        install
-            .args([
-                "install",
-                "cargo-audit",
-                "--version",
-                CARGO_AUDIT_VERSION,
-                "--locked",
-                "--root",
-            ])
-            .arg(&root);
-        install.current_dir(cache::dir()?).env_remove("CARGO_TARGET_DIR");
-        tools::run(&mut install).context("cargo-audit compares Cargo.lock with the advisory database")?;
-    }
+    let program = tools::from_crates(
+        "cargo-audit",
+        CARGO_AUDIT_VERSION,
+        "cargo-audit compares Cargo.lock with the advisory database",
+    )?;
     done(tools::run(
         Command::new(program).arg("audit").current_dir(workspace::root()),
     ))

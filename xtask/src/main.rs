@@ -8,6 +8,7 @@ mod bench;
 mod build_ebpf;
 mod cache;
 mod ci;
+mod dist;
 mod fuzz;
 mod licences;
 mod run;
@@ -50,6 +51,8 @@ enum Command {
     Bench(bench::Args),
     /// Run the fuzz targets: hostile rule files, shell texts, URLs, argv
     Fuzz(fuzz::Args),
+    /// Build what is given away: a static program, packages for Debian and Fedora, an archive, checksums
+    Dist(dist::Args),
     /// Boot real kernels in QEMU and run the live tests in them
     Vm(vm::Args),
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Dist(args) => dist::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Vm(args) => vm::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -48,6 +48,13 @@ impl Toolchain {
         })
     }
 
+    /// The standard library's source alone, for what is no eBPF.
+    pub(crate) fn library() -> Result<PathBuf> {
+        let rustup_toolchain = rustup_toolchain()?;
+        let sysroot = PathBuf::from(tools::stdout_of(rustc(rustup_toolchain).args(["--print", "sysroot"]))?.trim());
+        rust_library(rustup_toolchain, &sysroot)
+    }
+
     /// Cargo of the pinned release, in the workspace's root; what it starts finds that release's LLVM first.
     pub(crate) fn cargo(&self) -> Result<Command> {
         // bpf-linker loads LLVM from here. rustup sets this for its default toolchain, others don't set it at all.
@@ -59,6 +66,11 @@ impl Toolchain {
         command.env(VARIABLE, paths);
         Ok(command)
     }
+}
+
+/// Cargo of the pinned release, in the workspace's root.
+pub(crate) fn pinned_cargo() -> Result<Command> {
+    Ok(cargo(rustup_toolchain()?))
 }
 
 fn cargo(rustup_toolchain: Option<&str>) -> Command {

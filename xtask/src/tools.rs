@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::{cache, workspace};
+
 /// The program's path, looked up as the shell does, and where root's shell would look.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
@@ -151,6 +153,28 @@ pub(crate) fn install_missing(needs: &[Need]) -> Result<()> {
             need.command
         ),
     }
+}
+
+/// A program of crates.io, of exactly this version: from the cache, or installed there. `why` is said when that fails.
+pub(crate) fn from_crates(name: &str, version: &str, why: &str) -> Result<PathBuf> {
+    let root = cache::dir()?.join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
+    if !program.is_file() {
+        eprintln!(
+            "xtask: installing {name} {version} into {} (some minutes)",
+            root.display()
+        );
+        let mut install = workspace::cargo();
+        install.args(["install", name, "--version", version, "--locked", "--root"]);
+        // Not the workspace's: a program for the developer has nothing to do with its settings or its target folder.
+        install
+            .arg(&root)
+            .current_dir(cache::dir()?)
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET");
+        run(&mut install).with_context(|| why.to_owned())?;
+    }
+    Ok(program)
 }
 
 /// The command as a person would type it, for messages only.

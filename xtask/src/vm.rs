@@ -10,6 +10,8 @@ mod guest;
 mod kernels;
 mod qemu;
 mod report;
+pub(crate) mod rootfs;
+mod systemd;
 mod table;
 mod tools;
 
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// A shell in the guest, no tests
     #[arg(long)]
     shell: bool,
+    /// Installs the Debian package under a real systemd, no tests; on 6.1 unless kernels are named
+    #[arg(long, conflicts_with_all = ["shell", "tests", "list"])]
+    systemd: bool,
     /// Lists kernels and tests, runs nothing
     #[arg(long, conflicts_with = "shell")]
     list: bool,
@@ -97,6 +102,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return list(args);
     }
     tools::require(&[qemu::EMULATOR])?;
+    if args.systemd {
+        let names: &[String] = if args.kernels.is_empty() {
+            &["6.1".to_owned()]
+        } else {
+            &args.kernels
+        };
+        return under_systemd(&choose(names)?, args.refresh);
+    }
 
     let mut columns = Vec::new();
     let mut guests = Vec::new();
@@ -180,6 +193,25 @@ fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {
             kernels::by_name(name).with_context(|| format!("no kernel is called {name}; there are {}", known()))
         })
         .collect()
+}
+
+/// The package in a whole Debian, on each of these kernels.
+fn under_systemd(kernels: &[&'static Kernel], refresh: bool) -> Result<()> {
+    let [first, second] = crate::dist::two_versions()?;
+    let folder = crate::cache::dir()?.join("systemd");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock().with_context(|| format!("locking {}", folder.display()))?;
+    let mut failed = Vec::new();
+    for kernel in kernels {
+        let image = Cache::open()?.fetch(kernel, refresh)?;
+        if let Err(error) = systemd::run(kernel, &image, [&first, &second], &folder) {
+            eprintln!("vm: {}: {error:#}", kernel.name);
+            failed.push(kernel.name);
+        }
+    }
+    ensure!(failed.is_empty(), "under systemd, on {}: failed", failed.join(", "));
+    Ok(())
 }
 
 fn list(args: &Args) -> Result<()> {

@@ -61,7 +61,13 @@ pub(crate) struct Metadata(Value);
 impl Metadata {
     /// Asks cargo; downloads the sources of dependencies that are not here yet.
     pub(crate) fn load() -> Result<Self> {
+        Self::load_of(&root())
+    }
+
+    /// Of another checkout.
+    pub(crate) fn load_of(root: &Path) -> Result<Self> {
         let output = cargo()
+            .current_dir(root)
             .args(["metadata", "--format-version", "1", "--locked"])
             .stderr(Stdio::inherit())
             .output()

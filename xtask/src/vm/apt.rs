@@ -63,6 +63,11 @@ impl Mirrors {
         })
     }
 
+    /// Where Debian's main archive is.
+    pub(super) fn debian(&self) -> &str {
+        &self.main.uri
+    }
+
     fn choose(sources: &[Source]) -> Option<Self> {
         let path = |source: &Source| {
             source

@@ -1,0 +1,289 @@
+//! The static program.
+//!
+//! The standard library is compiled with it, from the same source that the eBPF object's `core` is from: so no target has to be
+//! installed, and a path of whoever built the library is in it no more than one of ours. What comes from elsewhere is musl's C
+//! library and start files, and the unwinder of gcc.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    rustc_shim,
+    toolchain::{self, Toolchain},
+    tools,
+    workspace::Metadata,
+};
+
+pub(super) const TARGET: &str = rustc_shim::RELEASE_TARGET;
+
+/// What was built.
+pub(super) struct Release {
+    /// Where cargo puts it.
+    pub(super) folder: PathBuf,
+    pub(super) program: PathBuf,
+}
+
+impl Release {
+    /// What goes into packages beside it.
+    pub(super) fn package(&self) -> PathBuf {
+        self.folder.join("package")
+    }
+}
+
+/// Builds the program of a checkout.
+pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
+    let library = Toolchain::library()?;
+    let parts = Parts::find()?;
+    let support = target.join("musl");
+    parts.write(&support)?;
+    let remap = remap(root, target, &library)?;
+    let mut flags: Vec<OsString> = vec![
+        // rustc would bring start files of its own, which a library that is built here does not have.
+        "-Clink-self-contained=no".into(),
+        join("-Lnative=", &support),
+        join("-Lnative=", &parts.musl),
+    ];
+    let mut c_flags = OsString::new();
+    for (from, to) in &remap {
+        let pair = join_with(from, to);
+        flags.push(join("--remap-path-prefix=", &pair));
+        c_flags.push("-ffile-prefix-map=");
+        c_flags.push(&pair);
+        c_flags.push(" ");
+    }
+    let mut cargo = toolchain::pinned_cargo()?;
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--release", "-Z", "build-std=std,panic_unwind"])
+        .args([
+            "--target",
+            TARGET,
+            "-p",
+            "cert-recon-user",
+            "--bin",
+            "cert-recon",
+            "--target-dir",
+        ])
+        .arg(target)
+        .args(profile())
+        // -Z build-std on stable: unstable for cargo's users, but the compiler and the library are pinned here.
+        .env("RUSTC_BOOTSTRAP", "1")
+        // Cargo's own tests use this to name another standard library than the sysroot's.
+        .env("__CARGO_TESTS_ONLY_SRC_ROOT", &library)
+        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", support.join(LINKER))
+        .env("CC_x86_64_unknown_linux_musl", "musl-gcc")
+        .env("CFLAGS_x86_64_unknown_linux_musl", c_flags)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join(&OsString::from("\x1f")))
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_INCREMENTAL", "0")
+        .env(
+            "RUSTC_WRAPPER",
+            env::current_exe().context("asking for this program's path")?,
+        )
+        .env(rustc_shim::WANTED, "1");
+    tools::run(&mut cargo)?;
+    let folder = target.join(TARGET).join("release");
+    let program = folder.join("cert-recon");
+    check(&program, &remap)?;
+    assert_unwinds(&program)?;
+    Ok(Release { folder, program })
+}
+
+/// Crates whose loops are most of the work: reading, searching, hashing. (zstd, which is C, has its own in assembly.)
+const HOT: [&str; 4] = ["aho-corasick", "memchr", "miniz_oxide", "sha2"];
+
+/// Small where it is not hot: optimised for speed alone, the program is half as large again, and it is copied to hosts by hand.
+/// On the command line, where they win over Cargo.toml, the user's configuration and the environment.
+fn profile() -> Vec<String> {
+    let hot = HOT.map(|name| format!("package.{name}.opt-level=3"));
+    [
+        "opt-level='s'",
+        "lto='fat'",
+        "codegen-units=1",
+        "panic='unwind'",
+        "strip='symbols'",
+        "incremental=false",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(hot)
+    .flat_map(|setting| ["--config".to_owned(), format!("profile.release.{setting}")])
+    .collect()
+}
+
+/// Folders of this machine, and what the program may say instead. A later entry wins over an earlier one.
+fn remap(root: &Path, target: &Path, library: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
+    let metadata = Metadata::load_of(root)?;
+    let dependencies: BTreeSet<_> = metadata
+        .packages()
+        .filter(|package| !package["source"].is_null())
+        .filter_map(|package| {
+            Some(
+                Path::new(package["manifest_path"].as_str()?)
+                    .parent()?
+                    .parent()?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    let mut remap = vec![(root.to_owned(), "/cert-recon"), (target.to_owned(), "/target")];
+    remap.extend(dependencies.into_iter().map(|dir| (dir, "/crates")));
+    remap.push((library.to_owned(), "/rust/library"));
+    Ok(remap)
+}
+
+fn join(flag: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
+    let mut text = OsString::from(flag);
+    text.push(value);
+    text
+}
+
+fn join_with(from: &Path, to: &str) -> OsString {
+    let mut text = from.as_os_str().to_owned();
+    text.push("=");
+    text.push(to);
+    text
+}
+
+/// What gcc's unwinder calls without asking whether it is there: its references are weak, so that nothing brings these functions
+/// in, and the calls would go to address 0.
+const UNWINDER_NEEDS: [&str; 6] = [
+    "pthread_getspecific",
+    "pthread_key_create",
+    "pthread_mutex_lock",
+    "pthread_mutex_unlock",
+    "pthread_once",
+    "pthread_setspecific",
+];
+
+/// The script that links. rustc takes what ends in `gcc` for a compiler driver.
+const LINKER: &str = "static-gcc";
+
+/// What is not compiled here.
+struct Parts {
+    /// musl's libraries and start files.
+    musl: PathBuf,
+    /// gcc's start files and its unwinder.
+    gcc: PathBuf,
+}
+
+impl Parts {
+    fn find() -> Result<Self> {
+        let folder_of = |program: &str, file: &str| -> Result<PathBuf> {
+            let named = tools::stdout_of(Command::new(program).arg(format!("-print-file-name={file}")))?;
+            let named = PathBuf::from(named.trim());
+            if !named.is_absolute() {
+                bail!("{program} does not know where its {file} is: is it installed whole?");
+            }
+            Ok(named.parent().context("a file has a folder")?.to_owned())
+        };
+        let gcc = folder_of("gcc", "crtbeginS.o")?;
+        // musl-gcc answers with gcc's own files: it only reads a file of specs, which names musl's folder.
+        let musl = ["/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib", "/usr/local/musl/lib"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|folder| folder.join("rcrt1.o").is_file())
+            .context(
+                "musl's start files (rcrt1.o) are in none of the usual folders: Debian's package musl-dev has them",
+            )?;
+        Ok(Self { musl, gcc })
+    }
+
+    /// A folder with the unwinder under the name by which the standard library asks for it, and the linker: gcc, with musl's
+    /// start files in the place of its own. musl-gcc can't link a position-independent static program.
+    fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        let unwinder = folder.join("libunwind.a");
+        fs::copy(self.gcc.join("libgcc_eh.a"), &unwinder).context("copying gcc's unwinder")?;
+        let object = compiled(folder, "find_object", include_str!("find_object.c"))?;
+        tools::stdout_of(Command::new("ar").arg("rcD").arg(&unwinder).arg(&object))?;
+        let (musl, gcc) = (self.musl.display(), self.gcc.display());
+        let wanted = UNWINDER_NEEDS.map(|name| format!(" -Wl,--undefined={name}")).concat();
+        let text = format!(
+            "#!/bin/sh\nexec gcc -nostartfiles -nostdlib{wanted} -L'{musl}' '{musl}/rcrt1.o' '{musl}/crti.o' \\\n  \
+             '{gcc}/crtbeginS.o' \"$@\" '{gcc}/libgcc.a' '{musl}/libc.a' '{gcc}/crtendS.o' '{musl}/crtn.o'\n"
+        );
+        let linker = folder.join(LINKER);
+        fs::write(&linker, text).with_context(|| format!("writing {}", linker.display()))?;
+        fs::set_permissions(&linker, fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
+}
+
+/// An object file of this C source.
+fn compiled(folder: &Path, name: &str, source: &str) -> Result<PathBuf> {
+    let (file, object) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.o")));
+    fs::write(&file, source).with_context(|| format!("writing {}", file.display()))?;
+    let mut compile = Command::new("musl-gcc");
+    compile.args(["-O2", "-fPIE", "-fexceptions", "-Wall", "-Werror", "-c", "-o"]);
+    // No path in it, and so the same bytes everywhere.
+    compile.arg(&object).arg(format!("{name}.c")).current_dir(folder);
+    tools::stdout_of(&mut compile)?;
+    Ok(object)
+}
+
+/// A program whose stack can't be unwound would end at its first panic without its last words: so that is tried. An error with a
+/// backtrace unwinds as a panic does.
+fn assert_unwinds(program: &Path) -> Result<()> {
+    let missing = "/nonexistent/config.toml";
+    let mut command = Command::new(program);
+    command
+        .args(["rules", "list", "--config", missing])
+        .env("RUST_BACKTRACE", "1");
+    let output = command
+        .output()
+        .with_context(|| format!("starting `{}`", tools::shown(&command)))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() != Some(2) || !said.contains(missing) {
+        bail!(
+            "with RUST_BACKTRACE=1 `{}` should say that there is no such file and end with status 2, but: {}, {said:?}: the \
+             unwinder does not work with this musl",
+            tools::shown(&command),
+            output.status
+        );
+    }
+    Ok(())
+}
+
+/// The program needs no other file, and names none of this machine's folders.
+fn check(program: &Path, remap: &[(PathBuf, &str)]) -> Result<()> {
+    let bytes = fs::read(program).with_context(|| format!("reading {}", program.display()))?;
+    // A home may be called /root, which is also the name of a file in /proc/PID.
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let of_home = home
+        .iter()
+        .flat_map(|home| [".cargo", ".rustup", ".cache"].map(|name| home.join(name)));
+    for dir in remap.iter().map(|(from, _)| from.clone()).chain(of_home) {
+        let name = dir.as_os_str().as_encoded_bytes();
+        if let Some(at) = memmem(&bytes, name) {
+            bail!(
+                "the program has this machine's path {} in it (at byte {at}): add what puts it there to the remapping in \
+                 xtask/src/dist/program.rs",
+                dir.display()
+            );
+        }
+    }
+    let file = object::read::elf::ElfFile64::<object::Endianness>::parse(&*bytes).context("reading the program")?;
+    let endian = file.endian();
+    let interpreter = file
+        .elf_program_headers()
+        .iter()
+        .any(|header| header.p_type.get(endian) == object::elf::PT_INTERP);
+    if interpreter {
+        bail!("the program asks for a dynamic linker: it is not static");
+    }
+    Ok(())
+}
+
+fn memmem(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
