@@ -57,7 +57,16 @@ fn assert_has(found: &BTreeSet<String>, wanted: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 7] = ["watch", "hunt", "check", "rules", "doctor", "completions", "man"];
+const COMMANDS: [&str; 8] = [
+    "watch",
+    "hunt",
+    "check",
+    "rules",
+    "doctor",
+    "completions",
+    "config",
+    "man",
+];
 
 #[test]
 fn bash_completes_commands_flags_and_values() {
@@ -131,6 +140,7 @@ fn there_is_a_page_for_each_command_and_the_main_one_names_them() {
         .collect();
     let mut wanted: BTreeSet<String> = COMMANDS.iter().map(|name| format!("cert-recon-{name}.1")).collect();
     wanted.extend(["list", "test", "export"].map(|name| format!("cert-recon-rules-{name}.1")));
+    wanted.extend(["check", "show"].map(|name| format!("cert-recon-config-{name}.1")));
     wanted.insert("cert-recon.1".to_owned());
     assert_eq!(found, wanted);
     let main = fs::read_to_string(dir.join("cert-recon.1")).unwrap();

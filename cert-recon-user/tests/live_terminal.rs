@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -24,19 +24,21 @@ struct OnTerminal {
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
     said: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
-fn keep(mut from: impl Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
+/// What can be read, and the thread that reads it to its end.
+fn keep(mut from: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHandle<()>) {
     let kept = Arc::<Mutex<Vec<u8>>>::default();
     let into = Arc::clone(&kept);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut buffer = [0; 4096];
         // A terminal that nobody holds any more ends with an error.
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
         }
     });
-    kept
+    (kept, reader)
 }
 
 impl OnTerminal {
@@ -63,10 +65,12 @@ impl OnTerminal {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = keep(child.stderr.take().unwrap());
+        let (said, said_reader) = keep(child.stderr.take().unwrap());
+        let (shown, shown_reader) = keep(File::from(master));
         let this = Self {
-            shown: keep(File::from(master)),
+            shown,
             said,
+            readers: vec![said_reader, shown_reader],
             child,
         };
         this.wait(|_, said| said.contains("watching every exec"));
@@ -97,7 +101,9 @@ impl OnTerminal {
         // SAFETY: takes numbers; the process is this one's child and is not waited for yet.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
         let status = self.child.wait().unwrap();
-        self.wait(|_, said| said.contains("incomplete: argv"));
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
         let (shown, said) = self.texts();
         assert!(status.success(), "{said}");
         shown
