@@ -7,7 +7,7 @@ use crate::{
     config::{Config, DEFAULT_RULES_DIR},
     metrics::listen::Address,
     rules::{Confidence, Engine, Pack},
-    sink::{form::Schema, syslog},
+    sink::{form::Schema, otlp, syslog},
     text::for_terminal,
 };
 
@@ -183,6 +183,31 @@ fn show(args: &watch::Args, config: &Config) -> String {
         limits.0.as_ref(),
         limits.1.as_ref(),
         Some(&(syslog::USUAL_LIMIT as u64)),
+        size,
+    );
+    let url = |url: &otlp::Endpoint| quoted(&url.to_string());
+    listing.add("otlp", outputs.otlp.as_ref(), file.otlp.as_ref(), None, url);
+    // They have secrets in them.
+    let line = config.lines.iter().find(|(key, _)| *key == "otlp_headers");
+    let origin = line.map_or_else(
+        || "not set".to_owned(),
+        |(_, line)| listing.place(Some(*line)) + ", not shown",
+    );
+    // Writing to a String can't fail.
+    let _ = writeln!(listing.text, "#otlp_headers =  # {origin}");
+    let queue = otlp::usual_queue();
+    listing.add(
+        "otlp_queue",
+        outputs.otlp_queue.as_ref(),
+        file.otlp_queue.as_ref(),
+        Some(&queue),
+        path,
+    );
+    listing.add(
+        "otlp_budget",
+        outputs.otlp_budget.as_ref(),
+        file.otlp_budget.as_ref(),
+        Some(&otlp::BUDGET),
         size,
     );
     let metrics = &args.metrics;

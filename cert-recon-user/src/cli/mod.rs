@@ -53,7 +53,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Watch this host's execs live (root, or CAP_BPF and CAP_PERFMON).
-    Watch(watch::Args),
+    Watch(Box<watch::Args>),
     /// Look through what was recorded: audit logs, exports, histories, cert-recon's own records.
     Hunt(hunt::Args),
     /// Judge one command line and say why.
@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
         })
         .init();
     let result = match args.command {
-        Command::Watch(args) => watch::run(args),
+        Command::Watch(args) => watch::run(*args),
         Command::Hunt(args) => hunt::run(args),
         Command::Check(args) => check::run(&args),
         Command::Rules(command) => rules::run(&command),

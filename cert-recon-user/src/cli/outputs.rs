@@ -11,6 +11,7 @@ use crate::{
     metrics::listen::Address,
     sink::{
         form::{Form, Schema},
+        otlp,
         output::{self, Target},
         screen::Screen,
         syslog,
@@ -48,6 +49,15 @@ pub(super) struct OutputArgs {
     /// Longest message that it takes, 4096 bytes to 128KiB. [default: 8096, as rsyslog's]
     #[arg(long, value_name = "SIZE", value_parser = config::syslog_limit)]
     pub(super) syslog_limit: Option<usize>,
+    /// Send each result to an OpenTelemetry collector: http://HOST:4318 (HTTP) or grpc://HOST:4317 (gRPC).
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp: Option<otlp::Endpoint>,
+    /// Folder where results wait until the collector has taken them. [default: otlp in $STATE_DIRECTORY or /var/lib/cert-recon]
+    #[arg(long, value_name = "DIR")]
+    pub(super) otlp_queue: Option<PathBuf>,
+    /// Bytes that it may hold; the oldest go first. [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::record_budget)]
+    pub(super) otlp_budget: Option<u64>,
 }
 
 /// Where the monitor's own numbers go.
@@ -87,6 +97,15 @@ impl OutputArgs {
         let syslog = self.syslog.or_else(|| fixed.syslog.clone());
         let limit = self.syslog_limit.or(fixed.syslog_limit);
         let limit = limit.unwrap_or(syslog::USUAL_LIMIT);
+        let otlp = self.otlp.or_else(|| fixed.otlp.clone()).map(|endpoint| {
+            let queue = self.otlp_queue.or_else(|| fixed.otlp_queue.clone());
+            Target::Otlp(Box::new(otlp::Config {
+                endpoint,
+                headers: fixed.otlp_headers.clone(),
+                queue: queue.unwrap_or_else(otlp::usual_queue),
+                budget: self.otlp_budget.or(fixed.otlp_budget).unwrap_or(otlp::BUDGET),
+            }))
+        });
         let stdout = (!twice && !self.top).then_some((Target::Stdout, form));
         let file = self.output.or_else(|| fixed.output.clone());
         stdout
@@ -94,6 +113,7 @@ impl OutputArgs {
             .chain(file.map(|path| (Target::File(path), Form::Json(schema))))
             .chain(journal.map(|path| (Target::Journal(path), Form::Journal)))
             .chain(syslog.map(|path| (Target::Syslog(path), Form::Syslog { limit })))
+            .chain(otlp.map(|target| (target, Form::Otlp)))
             .collect()
     }
 

@@ -18,6 +18,10 @@
 //! syslog_limit = "8096"
 //! metrics_file = "/var/lib/prometheus/node-exporter/cert-recon.prom"
 //! metrics_listen = "127.0.0.1:9469" # or "unix:/run/cert-recon/metrics.sock"
+//! otlp = "http://127.0.0.1:4318"    # or "grpc://127.0.0.1:4317"
+//! otlp_headers = { Authorization = "Bearer ..." }
+//! otlp_queue = "/var/lib/cert-recon/otlp"
+//! otlp_budget = "256MiB"
 //! record = "/var/lib/cert-recon/record"
 //! record_budget = "2GiB"
 //! ring_size = "16MiB"
@@ -59,7 +63,7 @@ use crate::{
     document,
     metrics::listen::Address,
     rules::{BUILTIN_PACKS, Confidence},
-    sink::{form::Schema, output},
+    sink::{form::Schema, otlp, output},
     suppress::Suppression,
 };
 
@@ -79,6 +83,10 @@ const WATCH_KEYS: &[&str] = &[
     "journald",
     "syslog",
     "syslog_limit",
+    "otlp",
+    "otlp_headers",
+    "otlp_queue",
+    "otlp_budget",
     "metrics_file",
     "metrics_listen",
     "record",
@@ -123,6 +131,14 @@ pub struct Watch {
     pub syslog: Option<PathBuf>,
     /// Bytes of a message that it takes.
     pub syslog_limit: Option<usize>,
+    /// The collector that gets every record.
+    pub otlp: Option<otlp::Endpoint>,
+    /// What it is told with every request.
+    pub otlp_headers: otlp::Headers,
+    /// The folder where records wait for it.
+    pub otlp_queue: Option<PathBuf>,
+    /// Bytes that it may hold.
+    pub otlp_budget: Option<u64>,
     /// A file that gets the monitor's metrics.
     pub metrics_file: Option<PathBuf>,
     /// Where they can be asked for.
@@ -217,6 +233,10 @@ fn read_watch(table: &Table<'_>) -> Result<Watch, ConfigError> {
         journald: read_socket(table, "journald", output::JOURNAL)?,
         syslog: read_socket(table, "syslog", output::SYSLOG)?,
         syslog_limit: read_value(table, "syslog_limit", syslog_limit)?,
+        otlp: read_value(table, "otlp", str::parse)?,
+        otlp_headers: read_headers(table)?,
+        otlp_queue: read_path(table, "otlp_queue")?,
+        otlp_budget: read_value(table, "otlp_budget", record_budget)?,
         metrics_file: read_path(table, "metrics_file")?,
         metrics_listen: read_value(table, "metrics_listen", str::parse)?,
         record: read_path(table, "record")?,
@@ -255,6 +275,20 @@ fn read_path(table: &Table<'_>, key: &'static str) -> Result<Option<PathBuf>, Co
     }
 }
 
+/// Names of headers and their values, which no message shows.
+fn read_headers(table: &Table<'_>) -> Result<otlp::Headers, ConfigError> {
+    const KEY: &str = "otlp_headers";
+    let mut headers = otlp::Headers::default();
+    let Some(value) = table.optional(KEY) else {
+        return Ok(headers);
+    };
+    for (name, value) in value.entries()? {
+        let pushed = headers.push(name, value.string()?);
+        pushed.map_err(|reason| value.error(ConfigProblem::BadValue { key: KEY, reason }))?;
+    }
+    Ok(headers)
+}
+
 /// The path of a socket, or whether the usual one is meant.
 fn read_socket(table: &Table<'_>, key: &'static str, usual: &str) -> Result<Option<PathBuf>, ConfigError> {
     match table.optional(key) {
@@ -286,19 +320,25 @@ mod tests {
         assert!(nothing.watch == Watch::default() && nothing.suppressions.is_empty());
         let config = Config::parse(
             "c",
-            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nschema = 'ecs'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\nmetrics_file = '/m.prom'\nmetrics_listen = '[::1]:9'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
+            "min_confidence = 'medium'\nrules = ['kql']\nrules_dir = '/r'\n\n[watch]\noutput = '/o'\nschema = 'ecs'\njournald = true\nsyslog = '/s'\nsyslog_limit = '64KiB'\notlp = 'grpc://a'\notlp_headers = { X = 'y' }\notlp_queue = '/q'\notlp_budget = '16MiB'\nmetrics_file = '/m.prom'\nmetrics_listen = '[::1]:9'\nrecord = '/d'\nrecord_budget = '16MiB'\nring_size = '1MiB'\n\
              hash_limit = '2MiB'\nhash_rate = '3MiB'\ncanary_interval = '4s'\nhealth_interval = '5m'\nfold_interval = '0'\n",
         )
         .unwrap();
         assert_eq!(config.min_confidence, Some(Confidence::Medium));
         assert_eq!(config.rules, Some(vec!["kql".to_owned()]));
         assert_eq!(config.rules_dir, Some(PathBuf::from("/r")));
+        let mut headers = otlp::Headers::default();
+        headers.push("x", "y").unwrap();
         let watch = Watch {
             output: Some(PathBuf::from("/o")),
             schema: Some(Schema::Ecs),
             journald: Some(PathBuf::from(output::JOURNAL)),
             syslog: Some(PathBuf::from("/s")),
             syslog_limit: Some(64 << 10),
+            otlp: Some("grpc://a:4317".parse().unwrap()),
+            otlp_headers: headers,
+            otlp_queue: Some(PathBuf::from("/q")),
+            otlp_budget: Some(16 << 20),
             metrics_file: Some(PathBuf::from("/m.prom")),
             metrics_listen: Some(Address::Port("[::1]:9".parse().unwrap())),
             record: Some(PathBuf::from("/d")),
@@ -362,6 +402,14 @@ mod tests {
             (
                 "[watch]\nsyslog_limit = '1KiB'".to_owned(),
                 "c:2: `syslog_limit`: a message may have 4096 bytes to 128KiB",
+            ),
+            (
+                "[watch]\notlp_headers = { 'a b' = 'hidden' }".to_owned(),
+                "c:2: `otlp_headers`: \"a b\" can't be the name of a header",
+            ),
+            (
+                "[watch]\notlp = 'https://a'".to_owned(),
+                "c:2: `otlp`: cert-recon has no TLS",
             ),
             (
                 "[watch]\nmetrics_listen = '0.0.0.0:9'".to_owned(),

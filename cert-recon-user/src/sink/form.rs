@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    ecs, journal, json, line, ocsf,
+    ecs, journal, json, line, ocsf, otlp,
     output::Line,
     screen::{self, Screen},
     syslog,
@@ -24,6 +24,8 @@ pub enum Form {
     Json(Schema),
     /// An entry of the journal.
     Journal,
+    /// A line of the queue of log records.
+    Otlp,
     /// A message of syslog.
     Syslog {
         /// Bytes of a message at most.
@@ -121,6 +123,7 @@ impl<'r> Forms<'r> {
             Form::Json(Schema::Ecs) => ecs::line(self.record, &self.own()),
             Form::Json(Schema::Ocsf) => ocsf::line(self.record, &self.own()),
             Form::Journal => journal::entry(self.record, &self.own()),
+            Form::Otlp => otlp::convert::line(self.record, &self.own()),
             Form::Syslog { limit } => syslog::message(self.record, self.device, &self.own(), limit),
         }
     }

@@ -1,4 +1,4 @@
-//! Where records go: their forms ([`form`]: [`json`], [`mod@line`], [`ecs`], [`ocsf`], [`journal`], [`syslog`]; [`csv`]) and the outputs that take them
+//! Where records go: their forms ([`form`]: [`json`], [`mod@line`], [`ecs`], [`ocsf`], [`journal`], [`syslog`], [`otlp`]; [`csv`]) and the outputs that take them
 //! ([`output`]).
 
 pub mod csv;
@@ -10,6 +10,7 @@ pub mod journal;
 pub mod json;
 pub mod line;
 pub mod ocsf;
+pub mod otlp;
 pub mod output;
 pub mod screen;
 pub mod segments;

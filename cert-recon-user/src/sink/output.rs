@@ -17,6 +17,10 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 
 use super::{
+    otlp::{
+        self,
+        queue::{Queue as DiskQueue, Reader},
+    },
     segments::Segments,
     socket::{self, Protocol, Socket},
 };
@@ -30,6 +34,8 @@ pub const QUEUE_BYTES: usize = 16 << 20;
 const RESERVE: usize = 1 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long the end waits for a collector to take what is in the queue on disk; what it does not take waits for the next start.
+const LAST_SENDS: Duration = Duration::from_secs(1);
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub enum Target {
     File(PathBuf),
     /// Compressed files in a folder, and the bytes that they may have together.
     Segments(PathBuf, u64),
+    /// A collector of OpenTelemetry, by way of a queue on disk.
+    Otlp(Box<otlp::Config>),
     /// journald, by its socket.
     Journal(PathBuf),
     /// A syslog daemon, by its socket.
@@ -89,6 +97,10 @@ impl Opened {
                 folder.display().to_string(),
                 Writer::Segments(Box::new(Segments::open(folder, *budget)?)),
             ),
+            Target::Otlp(config) => {
+                let queue = otlp::queue::open(&config.queue, config.budget)?;
+                (config.endpoint.to_string(), Writer::Otlp(Box::new(queue)))
+            }
         };
         Ok(Self { target, name, writer })
     }
@@ -114,6 +126,9 @@ pub enum OpenError {
     /// It is no socket.
     #[error("{0} is not a socket that a daemon could listen on")]
     NotSocket(String),
+    /// Another monitor uses it.
+    #[error("another monitor uses {0}: give this one a folder of its own")]
+    InUse(String),
     /// Its name is none that node_exporter reads.
     #[error("{0}: the name of a metrics file ends in .prom, else node_exporter does not read it")]
     NotProm(String),
@@ -205,6 +220,8 @@ impl Shared {
 pub struct Output {
     shared: Arc<Shared>,
     name: String,
+    /// Of one whose lines go on from a queue on disk.
+    sent: Option<Arc<otlp::queue::Shared>>,
 }
 
 impl std::fmt::Debug for Output {
@@ -222,6 +239,23 @@ impl Output {
     /// When no thread can be started.
     pub fn start(opened: Opened, broken: impl Fn() + Send + 'static) -> Result<Self, OpenError> {
         let Opened { target, name, writer } = opened;
+        let failed = |source| OpenError::Io {
+            path: name.clone(),
+            source,
+        };
+        let writer = match (writer, &target) {
+            (Writer::Otlp(queue), Target::Otlp(config)) => {
+                let (queue, reader) = *queue;
+                let client = otlp::client::Client::new(config.endpoint.clone(), config.headers.clone());
+                otlp::sender::start(reader, client, name.clone()).map_err(failed)?;
+                Writer::Queue(Box::new(queue))
+            }
+            (writer, _) => writer,
+        };
+        let sent = match &writer {
+            Writer::Queue(queue) => Some(queue.shared()),
+            _ => None,
+        };
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -237,11 +271,8 @@ impl Output {
         thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || work.run(broken))
-            .map_err(|source| OpenError::Io {
-                path: name.clone(),
-                source,
-            })?;
-        Ok(Self { shared, name })
+            .map_err(failed)?;
+        Ok(Self { shared, name, sent })
     }
 
     /// Hands over a line. Never waits: a line for which there is no room is dropped and counted.
@@ -293,21 +324,34 @@ impl Output {
         queue.taken = (0, 0);
         queue.lines.clear();
         self.shared.changed.notify_all();
-        queue.written
+        let mut written = queue.written;
+        if let Some(counts) = self.sent.as_ref().map(|sent| sent.counts()) {
+            written.lines = counts.taken;
+            written.dropped += counts.refused + counts.dropped;
+        }
+        written
     }
 
     /// Its sums, and how it is now.
     #[must_use]
     pub fn state(&self) -> OutputState {
+        let sent = self.sent.as_ref().map(|sent| sent.counts());
         let queue = self.shared.lock();
-        OutputState {
+        let mut state = OutputState {
             name: self.name.clone(),
             lines: queue.written.lines,
             dropped: queue.written.dropped,
             queued_bytes: (queue.bytes + queue.long + queue.own + queue.taken.1) as u64,
             failing: queue.failing,
             removed: queue.written.removed,
+        };
+        if let Some(counts) = sent {
+            state.lines = counts.taken;
+            state.dropped += counts.refused + counts.dropped;
+            state.queued_bytes += counts.waiting_bytes;
+            state.failing |= counts.is_failing;
         }
+        state
     }
 
     /// What it is called in messages.
@@ -322,6 +366,9 @@ enum Writer {
     File(File),
     Segments(Box<Segments>),
     Socket(Box<Socket>),
+    /// Nobody sends yet.
+    Otlp(Box<(DiskQueue, Reader)>),
+    Queue(Box<DiskQueue>),
 }
 
 impl Writer {
@@ -332,6 +379,8 @@ impl Writer {
             Self::File(file) => file.write(bytes),
             Self::Segments(segments) => segments.add(bytes).map(|()| bytes.len()),
             Self::Socket(socket) => socket.send(bytes).map(|()| bytes.len()),
+            Self::Queue(queue) => queue.add(bytes).map(|()| bytes.len()),
+            Self::Otlp(queue) => queue.0.add(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -342,7 +391,7 @@ impl Writer {
             Self::Stdout(_) => false,
             Self::File(file) => cut_end(file, part).is_ok(),
             // They take lines whole.
-            Self::Segments(_) | Self::Socket(_) => true,
+            Self::Segments(_) | Self::Socket(_) | Self::Queue(_) | Self::Otlp(_) => true,
         }
     }
 
@@ -351,6 +400,8 @@ impl Writer {
         match self {
             Self::Stdout(_) | Self::File(_) | Self::Socket(_) => None,
             Self::Segments(segments) => segments.due(),
+            Self::Queue(queue) => queue.due(),
+            Self::Otlp(queue) => queue.0.due(),
         }
     }
 
@@ -359,6 +410,15 @@ impl Writer {
         match self {
             Self::Stdout(_) | Self::File(_) | Self::Socket(_) => Ok(()),
             Self::Segments(segments) => segments.flush(),
+            Self::Queue(queue) => queue.flush(),
+            Self::Otlp(queue) => queue.0.flush(),
+        }
+    }
+
+    /// Waits a little for what is still to be sent.
+    fn close(&self) {
+        if let Self::Queue(queue) = self {
+            queue.close(LAST_SENDS);
         }
     }
 
@@ -371,6 +431,9 @@ impl Writer {
                 queue.written.removed = Some(segments.removed());
                 queue.taken = segments.waiting();
             }
+            // How many the collector has taken is known to who sends.
+            Self::Queue(lines) => queue.taken = lines.waiting(),
+            Self::Otlp(lines) => queue.taken = lines.0.waiting(),
         }
     }
 }
@@ -436,6 +499,9 @@ impl Work {
             );
             queue.written.dropped += std::mem::take(&mut queue.taken).0;
         }
+        drop(queue);
+        self.writer.close();
+        let mut queue = self.shared.lock();
         queue.finished = true;
         drop(queue);
         self.shared.changed.notify_all();
@@ -791,7 +857,11 @@ mod tests {
             changed: Condvar::new(),
         });
         let name = String::new();
-        let output = Output { shared, name };
+        let output = Output {
+            shared,
+            name,
+            sent: None,
+        };
         let send = |len, weight| {
             let before = output.state();
             output.send(vec![b'x'; len], weight);

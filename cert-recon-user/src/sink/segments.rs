@@ -5,7 +5,7 @@
 //! never one before it. It never waits and never retries: who calls it does.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
@@ -34,6 +34,8 @@ pub struct Segments {
     folder: PathBuf,
     /// Bytes of all files together.
     budget: u64,
+    /// Bytes of a file, after which another is begun.
+    most: u64,
     current: Option<Segment>,
     /// The lines of the frame in the making.
     lines: Vec<u8>,
@@ -83,6 +85,7 @@ impl Segments {
         Ok(Self {
             folder: folder.to_owned(),
             budget,
+            most: SEGMENT.min(budget / 8),
             current: None,
             lines: Vec::new(),
             count: 0,
@@ -92,6 +95,28 @@ impl Segments {
             removed: Removed::default(),
             is_over: false,
         })
+    }
+
+    /// As [`open`](Self::open), for one who removes files itself: `most` bytes are in a file before another is begun.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn of_queue(folder: &Path, most: u64) -> Result<Self, OpenError> {
+        Ok(Self {
+            most,
+            ..Self::open(folder, u64::MAX)?
+        })
+    }
+
+    /// Whether the next line needs the frame in the making to be written first, whatever its time.
+    pub(super) fn is_full(&self) -> bool {
+        self.lines.len() >= FRAME
+    }
+
+    /// The file that is written to, and its bytes.
+    pub(super) fn current(&self) -> Option<(&OsStr, u64)> {
+        let current = self.current.as_ref()?;
+        Some((&current.name, current.bytes))
     }
 
     /// Takes a line, with its newline.
@@ -150,8 +175,7 @@ impl Segments {
         // Else a bit that has changed would be another text.
         packer.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
         let frame = packer.compress(&self.lines)?;
-        let most = SEGMENT.min(self.budget / 8);
-        if self.current.as_ref().is_some_and(|current| current.bytes >= most) {
+        if self.current.as_ref().is_some_and(|current| current.bytes >= self.most) {
             self.current = None;
         }
         // Somebody has removed it: what is written to it would be gone with it.
@@ -162,7 +186,9 @@ impl Segments {
             );
             self.current = None;
         }
-        self.make_room(frame.len() as u64);
+        if self.budget < u64::MAX {
+            self.make_room(frame.len() as u64);
+        }
         let current = match &mut self.current {
             Some(current) => current,
             None => {

@@ -93,7 +93,7 @@ enum Next {
 }
 
 /// Reads the text.
-pub(super) struct Frames {
+pub(crate) struct Frames {
     file: Arc<File>,
     progress: Arc<Progress>,
     damages: Damages,
@@ -110,6 +110,8 @@ pub(super) struct Frames {
     /// Bytes unpacked in vain since the last good frame.
     vain: u64,
     next: Next,
+    /// What is behind this is taken for not there: somebody is about to write it.
+    limit: u64,
 }
 
 impl Frames {
@@ -128,7 +130,39 @@ impl Frames {
             lines: 0,
             vain: 0,
             next: Next::Frame,
+            limit: u64::MAX,
         })
+    }
+
+    /// Reads on from a place where a frame begins, with [`next_frame`](Self::next_frame).
+    pub(crate) fn resume(file: File, at: u64) -> io::Result<Self> {
+        let mut frames = Self::new(file, Arc::default(), Damages::default())?;
+        frames.at = at;
+        Ok(frames)
+    }
+
+    /// The text of the next frame, and where it ends, in the first `end` bytes of a file that may still grow. Damaged ones are
+    /// passed over; of one that breaks off there, the whole lines. None when there is no more.
+    pub(crate) fn next_frame(&mut self, end: u64) -> io::Result<Option<(&[u8], u64)>> {
+        self.limit = end;
+        if self.at >= end {
+            return Ok(None);
+        }
+        self.advance()?;
+        match std::mem::replace(&mut self.next, Next::Frame) {
+            Next::Frame => Ok(Some((&self.text, self.at))),
+            Next::Torn if !self.text.is_empty() => Ok(Some((&self.text, self.at))),
+            Next::Torn | Next::End => Ok(None),
+            Next::Plain(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a frame that is longer than any that is written here",
+            )),
+        }
+    }
+
+    /// The damage that was passed over since the last time.
+    pub(crate) fn damages(&self) -> Vec<Damage> {
+        self.damages.take()
     }
 
     /// Goes on to the next frame that can be read.
@@ -291,7 +325,8 @@ impl Frames {
     fn fill(&mut self, at: u64, most: usize) -> io::Result<usize> {
         let mut count = 0;
         while count < most {
-            let Some(rest) = self.packed.get_mut(count..most) else {
+            let left = usize::try_from(self.limit.saturating_sub(at + count as u64)).unwrap_or(usize::MAX);
+            let Some(rest) = self.packed.get_mut(count..most.min(count.saturating_add(left))) else {
                 break;
             };
             match read_at(&self.file, &self.progress, rest, at + count as u64)? {

@@ -9,7 +9,7 @@ pub mod collect;
 pub mod defender;
 pub mod files;
 pub mod format;
-mod frames;
+pub(crate) mod frames;
 pub mod history;
 pub mod input;
 pub mod journald;
