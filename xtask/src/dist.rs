@@ -13,6 +13,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -115,7 +116,7 @@ pub(crate) fn make(root: &Path, target: &Path, out: &Path, epoch: &str) -> Resul
         size <= MOST_PROGRAM_BYTES,
         "the program has {size} bytes, {MOST_PROGRAM_BYTES} are the most: it is copied to hosts by hand"
     );
-    stage(root, &release)?;
+    stage(root, &release, epoch)?;
     emptied(out)?;
     let program = out.join("cert-recon");
     fs::copy(&release.program, &program).context("copying the program")?;
@@ -148,7 +149,7 @@ fn epoch(root: &Path) -> Result<String> {
 }
 
 /// Puts what is made from the program beside it, where the packages' descriptions in `cert-recon-user/Cargo.toml` look for it.
-fn stage(root: &Path, release: &Release) -> Result<()> {
+fn stage(root: &Path, release: &Release, epoch: &str) -> Result<()> {
     let folder = emptied(&release.package())?;
     let write = |name: &str, text: &str| {
         let file = folder.join(name);
@@ -169,7 +170,48 @@ fn stage(root: &Path, release: &Release) -> Result<()> {
             .args(["man", "--dir"])
             .arg(folder.join("man")),
     )?;
-    write("THIRD-PARTY", &notices::third_party(root)?)
+    write("THIRD-PARTY", &notices::third_party(root)?)?;
+    // The other package's files come from here too, for it keeps the time of a file that is older than the commit.
+    let copies = folder.join("files");
+    for from in ["docs", "contrib/suppressions"] {
+        let to = emptied(&copies.join(from))?;
+        for entry in fs::read_dir(root.join(from)).with_context(|| format!("reading {from}"))? {
+            let entry = entry?;
+            fs::copy(entry.path(), to.join(entry.file_name())).with_context(|| format!("copying {from}"))?;
+        }
+    }
+    for name in [
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "dist/cert-recon.service",
+        "dist/config.toml",
+        "dist/logrotate",
+    ] {
+        let to = copies.join(Path::new(name).file_name().context("a file has a name")?);
+        fs::copy(root.join(name), to).with_context(|| format!("copying {name}"))?;
+    }
+    fs::copy(&release.program, copies.join("cert-recon")).context("copying the program")?;
+    let seconds = epoch.parse().context("the time of the files")?;
+    date(&folder, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Gives every file below a folder this time.
+fn date(folder: &Path, time: SystemTime) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            date(&path, time)?;
+        } else {
+            fs::File::options()
+                .append(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(time))
+                .with_context(|| format!("setting the time of {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn packager(root: &Path, target: &Path, program: &Path, subcommand: &str, epoch: &str) -> Command {
@@ -190,7 +232,7 @@ pub(crate) fn two_versions() -> Result<[PathBuf; 2]> {
     let target = workspace::Metadata::load()?.target_directory()?.join("dist");
     tools::install_missing(NEEDS)?;
     let release = program::build(&root, &target)?;
-    stage(&root, &release)?;
+    stage(&root, &release, &epoch(&root)?)?;
     two_debs(&root, &target, &epoch(&root)?)
 }
 
