@@ -66,7 +66,7 @@ pub(super) struct MetricsArgs {
     /// Keep the monitor's numbers in this file for node_exporter's textfile collector (NAME.prom, mode 0644).
     #[arg(long, value_name = "FILE")]
     pub(super) metrics_file: Option<PathBuf>,
-    /// Answer GET /metrics for Prometheus, on this host only: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.
+    /// Answer GET /metrics for Prometheus, on this host only: `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) metrics_listen: Option<Address>,
 }

@@ -1,4 +1,4 @@
-//! What the monitor counts, as metrics for Prometheus: `--metrics-file` ([`file`]) and `--metrics-listen` ([`listen`]).
+//! What the monitor counts, as metrics for Prometheus: `--metrics-file` ([`mod@file`]) and `--metrics-listen` ([`listen`]).
 //!
 //! [`render`] is pure and the only place that knows names and meanings; `docs/outputs.md` describes them. The [`Board`] holds the
 //! latest [`Facts`], which the monitor puts there and the two take from: nobody waits for anybody.

@@ -1,6 +1,6 @@
 //! Records as log records of OpenTelemetry, by way of a line of JSON. Pure.
 //!
-//! The line is that of [`json`] with three fields more, which say what only the record itself could: a queue of such lines is
+//! The line is that of `sink::json` with three fields more, which say what only the record itself could: a queue of such lines is
 //! also a record that `hunt` reads. Attributes have the names of the fields; `EventId` among them is the same however often a
 //! record is sent.
 

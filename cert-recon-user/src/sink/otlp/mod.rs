@@ -1,7 +1,7 @@
 //! `--otlp URL`: records as OpenTelemetry log records, to a collector.
 //!
 //! A record is first a line of the queue on disk ([`queue`]): a collector that is away costs nothing but disk, and neither a
-//! restart nor a kill loses what is there. A thread of its own ([`sender`]) takes lines from it, makes messages of them
+//! restart nor a kill loses what is there. A thread of its own (`sender`) takes lines from it, makes messages of them
 //! ([`convert`]) and sends them ([`client`]); only what the collector has answered for leaves the queue. What it had taken when its
 //! answer was lost is sent again, with the same `EventId`.
 
