@@ -5,14 +5,7 @@
 //! remapping), cargo's hashes of paths (by [`rustc_shim`]), the user's profile and flags (by
 //! setting all of them), debug information (by [`strip`]).
 
-use std::{
-    collections::BTreeSet,
-    env,
-    ffi::OsString,
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, ffi::OsString, fs, io, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
 use object::{Object as _, ObjectSection as _};
@@ -95,25 +88,9 @@ impl Build {
     fn prepare() -> Result<Self> {
         let toolchain = Toolchain::find_or_install()?;
         let metadata = Metadata::load()?;
-        let root = metadata.workspace_root()?;
         let target_dir = metadata.target_directory()?.join("ebpf");
-        // Where the dependencies are: cargo's registry, or a vendor folder. The folder's own name has a host in it.
-        let dependencies: BTreeSet<_> = metadata
-            .packages()
-            .filter(|package| !package["source"].is_null())
-            .filter_map(|package| {
-                Some(
-                    Path::new(package["manifest_path"].as_str()?)
-                        .parent()?
-                        .parent()?
-                        .to_owned(),
-                )
-            })
-            .collect();
         // An absolute name that exists nowhere: LLVM copies source lines into BTF from files that it can find.
-        let mut remap = vec![(root, "/cert-recon"), (target_dir.clone(), "/target")];
-        remap.extend(dependencies.into_iter().map(|dir| (dir, "/crates")));
-        remap.push((toolchain.library.clone(), "/rust/library"));
+        let remap = metadata.remap(&metadata.workspace_root()?, &target_dir, &toolchain.library);
         Ok(Self {
             toolchain,
             target_dir,

@@ -1,6 +1,7 @@
 //! The workspace as cargo sees it: its root, its target folder, its packages; and cargo itself.
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsString,
     path::{Path, PathBuf},
@@ -102,5 +103,27 @@ impl Metadata {
     /// Every package that any target or feature could use, as cargo describes it.
     pub(crate) fn packages(&self) -> impl Iterator<Item = &Value> {
         self.0["packages"].as_array().into_iter().flatten()
+    }
+
+    /// Folders of this machine, and what a build may say instead, for each a name that exists nowhere. A later entry wins over an
+    /// earlier one.
+    pub(crate) fn remap(&self, root: &Path, target: &Path, library: &Path) -> Vec<(PathBuf, &'static str)> {
+        // Where the dependencies are: cargo's registry, or a vendor folder. The folder's own name has a host in it.
+        let dependencies: BTreeSet<_> = self
+            .packages()
+            .filter(|package| !package["source"].is_null())
+            .filter_map(|package| {
+                Some(
+                    Path::new(package["manifest_path"].as_str()?)
+                        .parent()?
+                        .parent()?
+                        .to_owned(),
+                )
+            })
+            .collect();
+        let mut remap = vec![(root.to_owned(), "/cert-recon"), (target.to_owned(), "/target")];
+        remap.extend(dependencies.into_iter().map(|dir| (dir, "/crates")));
+        remap.push((library.to_owned(), "/rust/library"));
+        remap
     }
 }

@@ -273,7 +273,7 @@ fn origin(report: &Report) -> String {
     parts.join(", ")
 }
 
-fn painted(text: &str, paint: &str, colour: bool) -> String {
+pub(super) fn painted(text: &str, paint: &str, colour: bool) -> String {
     if colour && !paint.is_empty() {
         format!("{paint}{text}\x1b[0m")
     } else {

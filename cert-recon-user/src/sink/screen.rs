@@ -8,7 +8,10 @@ use std::{borrow::Cow, fmt::Write as _, time::SystemTime};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{json::timestamp, line};
+use super::{
+    json::timestamp,
+    line::{self, painted},
+};
 use crate::{
     finding::{Image, Report},
     record::{Health, Record},
@@ -37,7 +40,6 @@ const RED: &str = "\x1b[1;31m";
 const MAGENTA: &str = "\x1b[35m";
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
-const NONE: &str = "\x1b[0m";
 
 /// The columns, by the width of the screen.
 struct Columns {
@@ -122,7 +124,7 @@ pub(super) fn exec(report: &Report, screen: Screen) -> String {
         text.push_str(&painted(&notes, MAGENTA, screen.colour));
     } else {
         let line = if notes.is_empty() {
-            command(&report.argv).into_owned()
+            command(&report.argv)
         } else {
             format!("{notes} {}", command(&report.argv))
         };
@@ -302,7 +304,7 @@ fn notes(report: &Report) -> String {
     }
 }
 
-fn command(argv: &[u8]) -> Cow<'static, str> {
+fn command(argv: &[u8]) -> String {
     let argv = argv.strip_suffix(b"\0").unwrap_or(argv);
     // No screen shows more, and an argv may have megabytes.
     let shown = argv.get(..MOST_SHOWN).unwrap_or(argv);
@@ -315,7 +317,7 @@ fn command(argv: &[u8]) -> Cow<'static, str> {
     if shown.len() < argv.len() {
         text.push(CUT);
     }
-    text.into()
+    text
 }
 
 /// Bytes of a command line that are looked at.
@@ -350,13 +352,6 @@ pub(super) fn padded(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(text.width());
     text.extend(std::iter::repeat_n(' ', missing));
     text
-}
-
-pub(super) fn painted(text: &str, paint: &str, colour: bool) -> String {
-    match colour && !paint.is_empty() {
-        true => format!("{paint}{text}{NONE}"),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -458,19 +453,9 @@ mod tests {
         // Where nothing has to fit, the whole line comes first.
         let wide = shown(&report, Screen::ENDLESS, true);
         assert!(
-            wide.contains("exclude=expired") && wide.ends_with(&lines.join("\n").add_newline()),
+            wide.contains("exclude=expired") && wide.ends_with(&(lines.join("\n") + "\n")),
             "{wide}"
         );
-    }
-
-    trait AddNewline {
-        fn add_newline(self) -> String;
-    }
-
-    impl AddNewline for String {
-        fn add_newline(self) -> String {
-            self + "\n"
-        }
     }
 
     #[test]

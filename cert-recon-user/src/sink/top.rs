@@ -5,7 +5,10 @@
 
 use std::{collections::VecDeque, fmt::Write as _, time::SystemTime};
 
-use super::screen::{self, Screen, fit, padded, painted};
+use super::{
+    line::painted,
+    screen::{self, Screen, fit, padded},
+};
 use crate::{
     finding::Report,
     hunt::summary::{By, Summary},

@@ -505,13 +505,12 @@ pub async fn run(
                 monitor.tick_canary(now, time, &mut outlet);
                 book.look(&monitor, &live, &mut outlet, now);
                 outlet.stage.time(time);
+                let condition = condition(&monitor, &live, &outlet.gate);
                 if let Some(view) = &outlet.outputs.view {
-                    let mut sums = monitor.sums();
-                    outlet.gate.lock().settle(&mut sums);
                     let uptime_seconds = started.elapsed().as_secs();
-                    view.draw(State { time, uptime_seconds, totals: live.totals(), sums });
+                    view.draw(State { time, uptime_seconds, totals: condition.totals, sums: condition.sums });
                 }
-                service.tick(now, &condition(&monitor, &live, &outlet.gate));
+                service.tick(now, &condition);
                 outlet.measure(&mut book, &monitor, &live);
             }
             Some(request) = requests.recv() => match request {

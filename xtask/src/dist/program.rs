@@ -5,7 +5,6 @@
 //! library and start files, and the unwinder of gcc.
 
 use std::{
-    collections::BTreeSet,
     env,
     ffi::OsString,
     fs,
@@ -45,7 +44,7 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
     let parts = Parts::find()?;
     let support = target.join("musl");
     parts.write(&support)?;
-    let remap = remap(root, target, &library)?;
+    let remap = Metadata::load_of(root)?.remap(root, target, &library);
     let mut flags: Vec<OsString> = vec![
         // rustc would bring start files of its own, which a library that is built here does not have.
         "-Clink-self-contained=no".into(),
@@ -118,27 +117,6 @@ fn profile() -> Vec<String> {
     .chain(hot)
     .flat_map(|setting| ["--config".to_owned(), format!("profile.release.{setting}")])
     .collect()
-}
-
-/// Folders of this machine, and what the program may say instead. A later entry wins over an earlier one.
-fn remap(root: &Path, target: &Path, library: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
-    let metadata = Metadata::load_of(root)?;
-    let dependencies: BTreeSet<_> = metadata
-        .packages()
-        .filter(|package| !package["source"].is_null())
-        .filter_map(|package| {
-            Some(
-                Path::new(package["manifest_path"].as_str()?)
-                    .parent()?
-                    .parent()?
-                    .to_owned(),
-            )
-        })
-        .collect();
-    let mut remap = vec![(root.to_owned(), "/cert-recon"), (target.to_owned(), "/target")];
-    remap.extend(dependencies.into_iter().map(|dir| (dir, "/crates")));
-    remap.push((library.to_owned(), "/rust/library"));
-    Ok(remap)
 }
 
 fn join(flag: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
