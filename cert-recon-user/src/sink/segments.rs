@@ -108,9 +108,17 @@ impl Segments {
         })
     }
 
-    /// Whether the next line needs the frame in the making to be written first, whatever its time.
-    pub(super) fn is_full(&self) -> bool {
-        self.lines.len() >= FRAME
+    /// Whether the frame in the making has to be written before this line is taken: it is full, or the line is of another hour.
+    pub(super) fn must_flush_before(&self, line: &[u8]) -> bool {
+        self.must_flush_at(json::time_of(line).unwrap_or_else(SystemTime::now))
+    }
+
+    fn must_flush_at(&self, time: SystemTime) -> bool {
+        let is_other = |started| !segments::holds(started, time);
+        self.first.is_some()
+            && (self.lines.len() >= FRAME
+                || self.current.as_ref().is_some_and(|current| is_other(current.started))
+                || self.first.is_some_and(is_other))
     }
 
     /// The file that is written to, and its bytes.
@@ -125,13 +133,14 @@ impl Segments {
     /// A frame had to be written before there was room for the line, and could not be: the line was not taken.
     pub fn add(&mut self, line: &[u8]) -> io::Result<()> {
         let time = json::time_of(line).unwrap_or_else(SystemTime::now);
-        let is_other = |started: SystemTime| !segments::holds(started, time);
-        let is_other_file =
-            |current: &Option<Segment>| current.as_ref().is_some_and(|current| is_other(current.started));
-        if self.lines.len() >= FRAME || is_other_file(&self.current) || self.first.is_some_and(is_other) {
+        if self.must_flush_at(time) {
             self.flush()?;
         }
-        if is_other_file(&self.current) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| !segments::holds(current.started, time))
+        {
             self.current = None;
         }
         self.first.get_or_insert(time);

@@ -234,14 +234,11 @@ impl Queue {
     /// # Errors
     /// As [`Segments::add`].
     pub fn add(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.segments.is_full() {
+        // Here, not in `Segments::add`: the other end has to learn what is in a file before that is closed.
+        if self.segments.must_flush_before(line) {
             self.flush()?;
         }
-        // A line of another hour begins another file, for which what waits is flushed first.
-        let before = self.segments.written();
-        let result = self.segments.add(line);
-        self.publish(before);
-        result
+        self.segments.add(line)
     }
 
     /// When what was taken is to be put on disk; none when it is there.
@@ -623,6 +620,32 @@ mod tests {
         let (queue, mut reader) = open(&path, 16 << 20).unwrap();
         assert!(all(&mut reader, &queue).is_empty(), "nor after a restart");
         assert!(names(&path).is_empty());
+    }
+
+    #[test]
+    fn what_waits_when_the_hour_changes_is_sent_as_well() {
+        let folder = Folder::new("otlp-hours");
+        let of_hour = |number: u32| {
+            let line = String::from_utf8(line(number, 30)).unwrap();
+            assert!(line.contains("T22:13:20"), "{line}");
+            line.replace("T22:13:20", &format!("T{:02}:13:20", number / 3)).into_bytes()
+        };
+        let lines: Vec<_> = (0..30).map(of_hour).collect();
+        // Into a file that is there, and into one that has to be begun.
+        for is_flushed in [true, false] {
+            let path = folder.0.join(format!("queue-{is_flushed}"));
+            let (mut queue, mut reader) = open(&path, 16 << 20).unwrap();
+            for (number, line) in lines.iter().enumerate() {
+                queue.add(line).unwrap();
+                if is_flushed && number % 3 == 0 {
+                    queue.flush().unwrap();
+                }
+            }
+            queue.flush().unwrap();
+            assert_eq!(names(&path).len(), 10);
+            assert_eq!(all(&mut reader, &queue), lines);
+            assert_eq!(queue.shared.counts().taken, 30);
+        }
     }
 
     #[test]
