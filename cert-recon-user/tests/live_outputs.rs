@@ -218,6 +218,14 @@ fn a_storm_of_findings_is_with_rsyslog_once_each_and_what_came_while_it_was_away
             "{line}"
         );
         let (_, json) = line.split_once("] @cee: ").expect("the cookie");
-        common::schema::assert_valid(&serde_json::from_str(json).expect("JSON"));
+        let mut row: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        // Where an ancestor's command line is long, it is cut, and only then.
+        let fields = row.as_object_mut().expect("an object");
+        let cut = fields.remove("RecordCut");
+        assert_eq!(
+            (cut.is_some(), fields.remove("RecordBytes").is_some()),
+            (line.contains(" cut=\""), cut.is_some())
+        );
+        common::schema::assert_valid(&row);
     }
 }

@@ -106,7 +106,7 @@ fn parameter(text: &mut String, name: &str, value: &Value) {
     text.push('"');
 }
 
-/// The record as JSON of `room` bytes at most. The longest fields are cut, where they are text, or left out: `RecordCut` names
+/// The record as JSON of `room` bytes at most. The longest fields are cut, or left out where that is not enough: `RecordCut` names
 /// them, `RecordBytes` is the length of the whole record, and `EventId` finds it in other outputs.
 fn shortened(fields: Fields, all: usize, room: usize) -> String {
     let mut kept: Map<String, Value> = fields.0.into_iter().collect();
@@ -128,17 +128,42 @@ fn shortened(fields: Fields, all: usize, room: usize) -> String {
             cut.push(name.clone());
         }
         // Beside what is too much, room for its name in the list.
-        let left = length.saturating_sub(excess + name.len() + 16);
-        match kept.get_mut(&name) {
-            Some(Value::String(text)) if left >= LEAST_TEXT && text.len() > LEAST_TEXT => {
-                // Bytes that JSON escapes are longer in it.
-                let share = text.len() * left / length;
-                text.truncate(text.floor_char_boundary(share.min(text.len() - 1)));
-            }
-            _ => {
-                kept.remove(&name);
-            }
+        let excess = excess + name.len() + 16;
+        let is_shorter = kept.get_mut(&name).is_some_and(|value| shorten(value, length, excess));
+        if !is_shorter {
+            kept.remove(&name);
         }
+    }
+}
+
+/// Makes a value of `length` bytes of JSON shorter, by `excess` bytes if it can be; whether it is. Of a list, such as the ancestry,
+/// the longest text is cut, and when all are short the last item is left out.
+fn shorten(value: &mut Value, length: usize, excess: usize) -> bool {
+    let of = |value: &Value| json::harmless(value).len();
+    match value {
+        Value::String(text) => {
+            // Bytes that JSON escapes are longer in it.
+            let share = text.len() * length.saturating_sub(excess) / length.max(1);
+            let before = text.len();
+            text.truncate(text.floor_char_boundary(share.max(LEAST_TEXT)));
+            text.len() < before
+        }
+        Value::Array(items) => {
+            let longest = items
+                .iter_mut()
+                .map(|item| (of(item), item))
+                .max_by_key(|(length, _)| *length);
+            longest.is_some_and(|(length, item)| shorten(item, length, excess))
+                || (items.len() > 1 && items.pop().is_some())
+        }
+        Value::Object(fields) => {
+            let longest = fields
+                .values_mut()
+                .map(|item| (of(item), item))
+                .max_by_key(|(length, _)| *length);
+            longest.is_some_and(|(length, item)| shorten(item, length, excess))
+        }
+        _ => false,
     }
 }
 
@@ -154,7 +179,7 @@ mod tests {
     use super::*;
     use crate::{
         event::{Argv, Exec},
-        finding::Report,
+        finding::{Image, Process, Report},
         text::is_harmful,
     };
 
@@ -207,6 +232,34 @@ mod tests {
             assert!(text.contains(&format!(" cut=\"{all}\"]")));
         }
         assert!(object(&message(&report, 1 << 20)).get("RecordCut").is_none());
+    }
+
+    #[test]
+    fn of_a_long_ancestry_the_names_stay() {
+        let mut report = report(b"sslyze\0");
+        for number in 0..16 {
+            let argv = [&b"sh\0-c\0"[..], &vec![b'x'; 2000 * (1 + number % 4)], b"\0"].concat();
+            report.ancestry.push(Process {
+                pid: Some(1),
+                image: Image {
+                    file_name: Some(format!("shell{number}").into_bytes()),
+                    argv_total: argv.len() as u64,
+                    argv: Some(argv),
+                    ..Image::default()
+                },
+            });
+        }
+        let row = object(&message(&report, USUAL_LIMIT));
+        assert_eq!(row["RecordCut"], serde_json::json!(["Ancestry"]), "{row:#}");
+        let ancestry = row["Ancestry"].as_array().unwrap();
+        assert_eq!(ancestry.len(), 16);
+        for (number, ancestor) in ancestry.iter().enumerate() {
+            assert_eq!(ancestor["FileName"], format!("shell{number}"));
+            assert!(
+                ancestor["CommandLine"].as_str().unwrap().starts_with("sh -c x"),
+                "{ancestor}"
+            );
+        }
     }
 
     #[test]

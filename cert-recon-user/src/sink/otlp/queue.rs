@@ -628,7 +628,8 @@ mod tests {
         let of_hour = |number: u32| {
             let line = String::from_utf8(line(number, 30)).unwrap();
             assert!(line.contains("T22:13:20"), "{line}");
-            line.replace("T22:13:20", &format!("T{:02}:13:20", number / 3)).into_bytes()
+            line.replace("T22:13:20", &format!("T{:02}:13:20", number / 3))
+                .into_bytes()
         };
         let lines: Vec<_> = (0..30).map(of_hour).collect();
         // Into a file that is there, and into one that has to be begun.
