@@ -4,7 +4,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Request, StatusCode,
+    Request, StatusCode, Uri,
     body::Bytes,
     client::conn::http1::{self, SendRequest},
     header::{self, HeaderMap},
@@ -18,10 +18,12 @@ use tokio::net::TcpStream;
 use tonic::{
     Code, Status,
     metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap},
-    transport::Channel,
 };
 
-use super::endpoint::{Endpoint, Headers, Protocol};
+use super::{
+    endpoint::{Endpoint, Headers, Protocol},
+    http2::Connection,
+};
 use crate::text;
 
 /// Time for a connection.
@@ -64,7 +66,7 @@ pub struct Client {
     endpoint: Endpoint,
     headers: Headers,
     http: Option<SendRequest<Full<Bytes>>>,
-    grpc: Option<LogsServiceClient<Channel>>,
+    grpc: Option<Connection>,
 }
 
 impl std::fmt::Debug for Client {
@@ -112,10 +114,7 @@ impl Client {
     }
 
     async fn exchange_anew(&mut self, body: Bytes) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-        let connect = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port));
-        let stream = within(CONNECT, connect)
-            .await
-            .map_err(|error| format!("connecting: {error}"))?;
+        let stream = self.connect().await?;
         let handshake = within(CONNECT, http1::handshake(TokioIo::new(stream))).await;
         let (http, connection) = handshake.map_err(|error| format!("connecting: {error}"))?;
         tokio::spawn(connection);
@@ -151,18 +150,23 @@ impl Client {
     }
 
     async fn send_grpc(&mut self, request: ExportLogsServiceRequest) -> Outcome {
-        let grpc = match &mut self.grpc {
-            Some(grpc) => grpc,
-            None => {
-                let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.endpoint.authority));
-                let endpoint = match endpoint.and_then(|endpoint| endpoint.user_agent(AGENT)) {
-                    Ok(endpoint) => endpoint.connect_timeout(CONNECT).timeout(ANSWER),
-                    Err(error) => return Outcome::Refused(chain(&error)),
-                };
-                self.grpc.insert(LogsServiceClient::new(endpoint.connect_lazy()))
-            }
+        let later = |why| Outcome::Later { after: None, why };
+        let connection = match self.grpc.take().filter(Connection::is_open) {
+            Some(connection) => connection,
+            None => match self.connect_http2().await {
+                Ok(connection) => connection,
+                Err(why) => return later(why),
+            },
         };
+        let origin = match Uri::try_from(format!("http://{}", self.endpoint.authority)) {
+            Ok(origin) => origin,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
+        let mut grpc = LogsServiceClient::with_origin(connection.clone(), origin);
         let mut request = tonic::Request::new(request);
+        request
+            .metadata_mut()
+            .insert("user-agent", AsciiMetadataValue::from_static(AGENT));
         for (name, value) in &self.headers.0 {
             let name = AsciiMetadataKey::from_str(name.as_str());
             let value = AsciiMetadataValue::try_from(value.as_bytes());
@@ -170,14 +174,30 @@ impl Client {
                 request.metadata_mut().insert(name, value);
             }
         }
-        match tokio::time::timeout(CONNECT + ANSWER, grpc.export(request)).await {
-            Ok(Ok(response)) => of_response(response.into_inner()),
-            Ok(Err(status)) => of_status(&status),
-            Err(_) => Outcome::Later {
-                after: None,
-                why: "no answer in time".to_owned(),
-            },
+        match tokio::time::timeout(ANSWER, grpc.export(request)).await {
+            Ok(result) => {
+                self.grpc = Some(connection);
+                match result {
+                    Ok(response) => of_response(response.into_inner()),
+                    Err(status) => of_status(&status),
+                }
+            }
+            Err(_) => later(format!("no answer within {} s", ANSWER.as_secs())),
         }
+    }
+
+    async fn connect_http2(&self) -> Result<Connection, String> {
+        let stream = self.connect().await?;
+        within(CONNECT, Connection::begin(stream))
+            .await
+            .map_err(|error| format!("connecting: {error}"))
+    }
+
+    async fn connect(&self) -> Result<TcpStream, String> {
+        let connect = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port));
+        within(CONNECT, connect)
+            .await
+            .map_err(|error| format!("connecting: {error}"))
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod convert;
 pub mod endpoint;
+mod http2;
 pub mod queue;
 pub(super) mod sender;
 
