@@ -12,7 +12,7 @@ use std::{
     process::{self, Command},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{cache, tools, workspace};
 
@@ -53,6 +53,19 @@ impl Toolchain {
         let rustup_toolchain = rustup_toolchain()?;
         let sysroot = PathBuf::from(tools::stdout_of(rustc(rustup_toolchain).args(["--print", "sysroot"]))?.trim());
         rust_library(rustup_toolchain, &sysroot)
+    }
+
+    /// The folder with `ld.lld` that the pinned release brings along.
+    pub(crate) fn linker() -> Result<PathBuf> {
+        let mut rustc = rustc(rustup_toolchain()?);
+        let libraries = PathBuf::from(tools::stdout_of(rustc.args(["--print", "target-libdir"]))?.trim());
+        let folder = libraries.with_file_name("bin").join("gcc-ld");
+        ensure!(
+            folder.join("ld.lld").is_file(),
+            "{} has no ld.lld: this Rust was built without its linker; one from rustup has it",
+            folder.display()
+        );
+        Ok(folder)
     }
 
     /// Cargo of the pinned release, in the workspace's root; what it starts finds that release's LLVM first.

@@ -41,7 +41,7 @@ impl Release {
 /// Builds the program of a checkout.
 pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
     let library = Toolchain::library()?;
-    let parts = Parts::find()?;
+    let parts = Parts::find(&Toolchain::linker()?)?;
     let support = target.join("musl");
     parts.write(&support)?;
     let remap = Metadata::load_of(root)?.remap(root, target, &library);
@@ -59,10 +59,20 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
         c_flags.push(&pair);
         c_flags.push(" ");
     }
+    c_flags.push(SMALL_C);
     let mut cargo = toolchain::pinned_cargo()?;
     cargo
         .current_dir(root)
-        .args(["build", "--locked", "--release", "-Z", "build-std=std,panic_unwind"])
+        .args([
+            "build",
+            "--locked",
+            "--release",
+            "-Z",
+            "build-std=std,panic_unwind",
+            "-Z",
+        ])
+        // A backtrace has addresses: there are no symbols in the program to make names of them.
+        .arg("build-std-features=panic-unwind,backtrace,backtrace-trace-only,optimize_for_size")
         .args([
             "--target",
             TARGET,
@@ -100,10 +110,40 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
 /// Crates whose loops are most of the work: reading, searching, hashing. (zstd, which is C, has its own in assembly.)
 const HOT: [&str; 4] = ["aho-corasick", "memchr", "miniz_oxide", "sha2"];
 
+/// Of zstd's ways to search for repetitions, level 3, which `--record` uses, has the two that stay; no panic passes through C.
+const SMALL_C: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
+                       -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR \
+                       -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR \
+                       -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
+
+/// Crates that run at the start, at the end, or when a collector is sent to.
+const COLD: [&str; 19] = [
+    "addr2line",
+    "anyhow",
+    "aya",
+    "aya-obj",
+    "clap_builder",
+    "clap_complete",
+    "clap_mangen",
+    "console",
+    "gimli",
+    "h2",
+    "http",
+    "hyper",
+    "indicatif",
+    "jiff",
+    "regex-syntax",
+    "tokio",
+    "toml",
+    "toml_parser",
+    "tonic",
+];
+
 /// Small where it is not hot: optimised for speed alone, the program is half as large again, and it is copied to hosts by hand.
 /// On the command line, where they win over Cargo.toml, the user's configuration and the environment.
 fn profile() -> Vec<String> {
     let hot = HOT.map(|name| format!("package.{name}.opt-level=3"));
+    let cold = COLD.map(|name| format!("package.{name}.opt-level='z'"));
     [
         "opt-level='s'",
         "lto='fat'",
@@ -115,6 +155,7 @@ fn profile() -> Vec<String> {
     .map(str::to_owned)
     .into_iter()
     .chain(hot)
+    .chain(cold)
     .flat_map(|setting| ["--config".to_owned(), format!("profile.release.{setting}")])
     .collect()
 }
@@ -143,6 +184,9 @@ const UNWINDER_NEEDS: [&str; 6] = [
     "pthread_setspecific",
 ];
 
+/// Where `start.c` begins, and what it is there for.
+const PACKED: &str = "-Wl,--entry=packed_start,--pack-dyn-relocs=relr,--icf=all,-O2";
+
 /// The script that links. rustc takes what ends in `gcc` for a compiler driver.
 const LINKER: &str = "static-gcc";
 
@@ -152,10 +196,12 @@ struct Parts {
     musl: PathBuf,
     /// gcc's start files and its unwinder.
     gcc: PathBuf,
+    /// The folder of Rust's own lld, which packs relocations and folds equal functions.
+    lld: PathBuf,
 }
 
 impl Parts {
-    fn find() -> Result<Self> {
+    fn find(lld: &Path) -> Result<Self> {
         let folder_of = |program: &str, file: &str| -> Result<PathBuf> {
             let named = tools::stdout_of(Command::new(program).arg(format!("-print-file-name={file}")))?;
             let named = PathBuf::from(named.trim());
@@ -173,7 +219,8 @@ impl Parts {
             .context(
                 "musl's start files (rcrt1.o) are in none of the usual folders: Debian's package musl-dev has them",
             )?;
-        Ok(Self { musl, gcc })
+        let lld = lld.to_owned();
+        Ok(Self { musl, gcc, lld })
     }
 
     /// A folder with the unwinder under the name by which the standard library asks for it, and the linker: gcc, with musl's
@@ -184,11 +231,17 @@ impl Parts {
         fs::copy(self.gcc.join("libgcc_eh.a"), &unwinder).context("copying gcc's unwinder")?;
         let object = compiled(folder, "find_object", include_str!("find_object.c"))?;
         tools::stdout_of(Command::new("ar").arg("rcD").arg(&unwinder).arg(&object))?;
-        let (musl, gcc) = (self.musl.display(), self.gcc.display());
+        let start = compiled(folder, "start", include_str!("start.c"))?;
+        let (musl, gcc, lld, start) = (
+            self.musl.display(),
+            self.gcc.display(),
+            self.lld.display(),
+            start.display(),
+        );
         let wanted = UNWINDER_NEEDS.map(|name| format!(" -Wl,--undefined={name}")).concat();
         let text = format!(
-            "#!/bin/sh\nexec gcc -nostartfiles -nostdlib{wanted} -L'{musl}' '{musl}/rcrt1.o' '{musl}/crti.o' \\\n  \
-             '{gcc}/crtbeginS.o' \"$@\" '{gcc}/libgcc.a' '{musl}/libc.a' '{gcc}/crtendS.o' '{musl}/crtn.o'\n"
+            "#!/bin/sh\nexec gcc -fuse-ld=lld '-B{lld}' {PACKED} -nostartfiles -nostdlib{wanted} -L'{musl}' \\\n  \
+             '{start}' '{musl}/rcrt1.o' '{musl}/crti.o' '{gcc}/crtbeginS.o' \"$@\" '{gcc}/libgcc.a' '{musl}/libc.a' '{gcc}/crtendS.o' '{musl}/crtn.o'\n"
         );
         let linker = folder.join(LINKER);
         fs::write(&linker, text).with_context(|| format!("writing {}", linker.display()))?;
@@ -202,7 +255,16 @@ fn compiled(folder: &Path, name: &str, source: &str) -> Result<PathBuf> {
     let (file, object) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.o")));
     fs::write(&file, source).with_context(|| format!("writing {}", file.display()))?;
     let mut compile = Command::new("musl-gcc");
-    compile.args(["-O2", "-fPIE", "-fexceptions", "-Wall", "-Werror", "-c", "-o"]);
+    compile.args([
+        "-O2",
+        "-fPIE",
+        "-fexceptions",
+        "-fno-stack-protector",
+        "-Wall",
+        "-Werror",
+        "-c",
+        "-o",
+    ]);
     // No path in it, and so the same bytes everywhere.
     compile.arg(&object).arg(format!("{name}.c")).current_dir(folder);
     tools::stdout_of(&mut compile)?;
