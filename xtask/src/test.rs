@@ -102,6 +102,11 @@ const NEEDS: &[Need] = &[
         reason: "checks the manual pages more strictly",
     },
     Need {
+        command: "/usr/lib/python3/dist-packages/prometheus_client/parser.py",
+        package: "python3-prometheus-client",
+        reason: "Prometheus' own reader of metrics, which must understand ours",
+    },
+    Need {
         command: "logrotate",
         package: "logrotate",
         reason: "rotates the output file while lines are written to it",

@@ -119,9 +119,16 @@ pub(crate) struct Need {
     pub(crate) reason: &'static str,
 }
 
+impl Need {
+    /// A library is named by a file of it.
+    fn is_there(&self) -> bool {
+        find(self.command).is_some() || (self.command.starts_with('/') && Path::new(self.command).is_file())
+    }
+}
+
 /// Installs what is missing, after saying what and why; on a system without apt-get it only says so and fails.
 pub(crate) fn install_missing(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| find(need.command).is_none()).collect();
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
