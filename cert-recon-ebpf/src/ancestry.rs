@@ -3,7 +3,7 @@
 use cert_recon_common::{ANCESTORS, Ancestor};
 
 use crate::{
-    kernel::{copy, offset, read_u32, read_u64},
+    kernel::{Members, SPAN, offset, read_u64},
     maps::{Scratch, TAIL},
 };
 
@@ -11,12 +11,18 @@ use crate::{
 /// exec sets and fork keeps: the open file of the executable, and the place of the stack, which is random. The first alone
 /// would do as long as the image lives; its address is used again afterwards.
 #[inline(always)]
-pub(crate) fn image(mm: u64) -> u64 {
+pub(crate) fn image(buffer: &mut [u64; SPAN / 8], mm: u64) -> u64 {
     if mm == 0 {
         return 0;
     }
-    let file = read_u64(mm, offset!(mm_exe_file));
-    let stack = read_u64(mm, offset!(mm_start_stack));
+    let (exe_file, start_stack) = (offset!(mm_exe_file), offset!(mm_start_stack));
+    let members = Members::read(buffer, mm, [(exe_file, 8), (start_stack, 8)]);
+    key(members.u64(exe_file), members.u64(start_stack))
+}
+
+/// The identity of an image, of its two facts.
+#[inline(always)]
+pub(crate) fn key(file: u64, stack: u64) -> u64 {
     // 2^64 divided by the golden ratio: spreads the stack's bits over all of the number.
     file ^ stack.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -37,15 +43,29 @@ pub(crate) fn append(s: &mut Scratch) {
 #[inline(always)]
 fn climb(s: &mut Scratch) -> bool {
     let task = s.dentry;
-    let pid = read_u32(task, offset!(task_tgid));
+    let links = [offset!(task_mm), offset!(task_real_parent), offset!(task_group_leader)];
+    let [mm, real_parent, group_leader] = links;
+    let tgid = offset!(task_tgid);
+    let members = Members::read(
+        &mut s.members,
+        task,
+        [(tgid, 4), (mm, 8), (real_parent, 8), (group_leader, 8)],
+    );
+    let pid = members.u32(tgid);
+    let (mm, mut parent, leader) = (members.u64(mm), members.u64(real_parent), members.u64(group_leader));
     let pos = s.pos;
     if pid == 0 || pos > (TAIL - Ancestor::SIZE) as u64 {
         return false;
     }
-    let leader = read_u64(task, offset!(task_group_leader));
-    let image = image(read_u64(task, offset!(task_mm)));
-    let start_boot_ns = read_u64(leader, offset!(task_start_boottime));
-    let comm = task + u64::from(offset!(task_comm));
+    let (start_boottime, comm) = (offset!(task_start_boottime), offset!(task_comm));
+    let members = Members::read(&mut s.members, task, [(start_boottime, 8), (comm, 8), (comm + 8, 8)]);
+    let mut start_boot_ns = members.u64(start_boottime);
+    let comm = (members.u64(comm), members.u64(comm + 8));
+    if leader != task {
+        start_boot_ns = read_u64(leader, start_boottime);
+        parent = read_u64(leader, real_parent);
+    }
+    let image = image(&mut s.members, mm);
     // SAFETY: the bytes of an `Ancestor` from `pos` are within the tail, by the comparison above; written without regard to
     // alignment, since strings of any length stand before it.
     unsafe {
@@ -53,11 +73,12 @@ fn climb(s: &mut Scratch) -> bool {
         to.cast::<u64>().write_unaligned(start_boot_ns);
         to.add(8).cast::<u64>().write_unaligned(image);
         to.add(16).cast::<u64>().write_unaligned(u64::from(pid));
-        copy(to.add(24), 16, comm);
+        to.add(24).cast::<u64>().write_unaligned(comm.0);
+        to.add(32).cast::<u64>().write_unaligned(comm.1);
     }
     s.pos = pos + Ancestor::SIZE as u64;
     s.head.ancestors += 1;
-    s.dentry = read_u64(leader, offset!(task_real_parent));
+    s.dentry = parent;
     true
 }
 

@@ -94,7 +94,7 @@ fn chunk(s: &Scratch, len: u64) -> Chunk {
 
 /// A chunk of constant size is read straight into the ring buffer.
 #[inline(always)]
-fn send_full(s: &Scratch) -> Result<(), u32> {
+fn send_full(s: &mut Scratch) -> Result<(), u32> {
     #[repr(C)]
     struct Full {
         chunk: Chunk,
@@ -117,7 +117,8 @@ fn send_full(s: &Scratch) -> Result<(), u32> {
         entry.discard(0);
         return Err(CUT_FAULT);
     }
-    entry.submit(0);
+    let flags = emit::wake(s, emit::now());
+    entry.submit(flags);
     Ok(())
 }
 
@@ -127,6 +128,7 @@ fn send_last(s: &mut Scratch, left: u64) -> Result<(), u32> {
     let left = left & (CHUNK_DATA as u64 - 1);
     let fixed = chunk(s, left);
     let from = s.arg_start + s.argv_sent;
+    let flags = emit::wake(s, emit::now());
     let to = s.tail.as_mut_ptr();
     // SAFETY: the tail is longer than a chunk with its fixed part; it is aligned to 8 bytes.
     let read = unsafe {
@@ -137,7 +139,7 @@ fn send_last(s: &mut Scratch, left: u64) -> Result<(), u32> {
         return Err(CUT_FAULT);
     }
     // SAFETY: the bytes were just written.
-    let sent = unsafe { emit::output(to, Chunk::SIZE as u64 + left) };
+    let sent = unsafe { emit::output(to, Chunk::SIZE as u64 + left, flags) };
     if !sent {
         return Err(CUT_NO_SPACE);
     }

@@ -3,7 +3,7 @@
 use cert_recon_common::{ABSENT, flags};
 
 use crate::{
-    kernel::{copy_str, offset, read_u64},
+    kernel::{Members, copy_str, offset, read_u64},
     maps::{Scratch, TAIL, count},
 };
 
@@ -51,7 +51,9 @@ fn node(cgroup: u64) -> u64 {
 #[inline(always)]
 fn climb(s: &mut Scratch) -> bool {
     let node = s.dentry;
-    let parent = read_u64(node, offset!(kernfs_parent));
+    let (parent, name) = (offset!(kernfs_parent), offset!(kernfs_name));
+    let members = Members::read(&mut s.members, node, [(parent, 8), (name, 8)]);
+    let (parent, name) = (members.u64(parent), members.u64(name));
     if parent == 0 {
         s.dentry = 0;
         return false;
@@ -60,7 +62,6 @@ fn climb(s: &mut Scratch) -> bool {
     if pos > (TAIL - NAME as usize) as u64 || pos - s.path_start > 4096 {
         return false;
     }
-    let name = read_u64(node, offset!(kernfs_name));
     // SAFETY: `NAME` bytes from `pos` are within the tail, by the comparison above.
     let len = unsafe { copy_str(s.tail.as_mut_ptr().add(pos as usize), NAME, name) };
     if len < 1 || len > i64::from(NAME) {

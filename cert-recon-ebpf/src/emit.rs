@@ -1,9 +1,70 @@
-//! Sending records: the one place that knows what to do when there is no room.
+//! Sending records: the one place that knows what to do when there is no room, and when user space is woken.
+//!
+//! To wake it costs more than all else that the programs do (an interrupt of this CPU, one of another, a switch there), so a
+//! lane does so once in [`WAKE_INTERVAL_NS`], and not while user space looks by itself anyway. A record that is complete only
+//! later than that wakes it in any case ([`sent`]), so none is left lying.
 
 use aya_ebpf::helpers::generated;
-use cert_recon_common::{Cut, Head, Prefix, flags, kind};
+use cert_recon_common::{Cut, Head, Prefix, WAKE_INTERVAL_NS, flags, kind};
 
-use crate::maps::{EVENTS, Scratch, TAIL, count};
+use crate::maps::{EVENTS, Scratch, TAIL, awake_until, count};
+
+/// Wake user space when the record is complete (`include/uapi/linux/bpf.h`).
+pub(crate) const WAKE: u64 = 2;
+/// Do not.
+const NO_WAKE: u64 = 1;
+
+/// The ring buffer is so full that user space is woken in any case: one part of so many.
+const PART: u64 = 4;
+
+/// When the next record of this lane is to wake user space, its flags. `now` is the boot clock's.
+#[inline(always)]
+pub(crate) fn wake(s: &mut Scratch, now: u64) -> u64 {
+    if is_awake(s, now) {
+        return wake_if_filling();
+    }
+    s.woke_ns = now;
+    WAKE
+}
+
+/// Flags for a record that others follow, one of which wakes user space.
+#[inline(always)]
+pub(crate) fn wake_if_filling() -> u64 {
+    let ring = (&raw const EVENTS).cast_mut().cast();
+    // SAFETY: the map is a ring buffer.
+    let (waiting, size) = unsafe {
+        (
+            generated::bpf_ringbuf_query(ring, 0),
+            generated::bpf_ringbuf_query(ring, 1),
+        )
+    };
+    if waiting > size / PART { WAKE } else { NO_WAKE }
+}
+
+/// The last record of an exec has been sent: wakes user space when that took so long that it may have stopped looking.
+#[inline(always)]
+pub(crate) fn sent(s: &mut Scratch) {
+    let now = now();
+    if !is_awake(s, now)
+        && let Some(nothing) = EVENTS.reserve::<u64>(0)
+    {
+        s.woke_ns = now;
+        nothing.discard(WAKE);
+    }
+}
+
+/// Whether user space will look after this time without being woken.
+#[inline(always)]
+fn is_awake(s: &Scratch, now: u64) -> bool {
+    now < awake_until() || now.wrapping_sub(s.woke_ns) < WAKE_INTERVAL_NS
+}
+
+/// The boot clock.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { generated::bpf_ktime_get_boot_ns() }
+}
 
 /// Sends the head record; false when there is no room.
 #[inline(always)]
@@ -12,8 +73,9 @@ pub(crate) fn head(s: &mut Scratch) -> bool {
     if pos > TAIL as u64 {
         return false;
     }
+    let flags = wake(s, s.head.boot_ns);
     // SAFETY: the record's strings follow it without a gap (checked at compile time where the type is), `pos` bytes of them.
-    unsafe { output((&raw mut s.head).cast(), Head::SIZE as u64 + pos) }
+    unsafe { output((&raw mut s.head).cast(), Head::SIZE as u64 + pos, flags) }
 }
 
 /// Gives the scratch value back: from here on it is no task's. Otherwise a later exec of the same task, in the hands of another
@@ -34,14 +96,14 @@ pub(crate) fn lose(s: &mut Scratch) {
     }
 }
 
-/// Sends `len` bytes as one record; false when there is no room.
+/// Sends `len` bytes as one record, with these flags of the ring buffer; false when there is no room.
 ///
 /// # Safety
 /// `len` bytes at `from` must be readable.
 #[inline(always)]
-pub(crate) unsafe fn output(from: *mut u8, len: u64) -> bool {
+pub(crate) unsafe fn output(from: *mut u8, len: u64, flags: u64) -> bool {
     // SAFETY: the map is a ring buffer; the caller's word for the bytes.
-    unsafe { generated::bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), from.cast(), len, 0) == 0 }
+    unsafe { generated::bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), from.cast(), len, flags) == 0 }
 }
 
 /// Counts an argv that could not be sent whole, and says so in a record. That may fail as well: user space also knows an
@@ -61,5 +123,5 @@ pub(crate) fn cut(s: &Scratch, reason: u32) {
         reserved: 0,
     };
     // SAFETY: the structure's own bytes; it has no padding.
-    unsafe { output((&raw mut cut).cast(), Cut::SIZE as u64) };
+    unsafe { output((&raw mut cut).cast(), Cut::SIZE as u64, WAKE) };
 }

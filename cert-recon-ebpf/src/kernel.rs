@@ -42,6 +42,79 @@ impl Number for u64 {
     const ZERO: Self = 0;
 }
 
+/// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
+pub(crate) const SPAN: usize = 512;
+
+/// Members of one structure, read in one call where this kernel has them near each other, else one by one.
+///
+/// Where they are is made of offsets only, so the verifier knows all of it as constants and removes one of the two ways.
+/// What is wanted must be taken out before the same buffer is used again.
+pub(crate) struct Members {
+    base: u64,
+    start: u32,
+    is_near: bool,
+    buffer: *const u64,
+}
+
+impl Members {
+    /// Reads members (offset and size, 8 bytes at most; absent ones are left out) of the structure at `base`.
+    #[inline(always)]
+    pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u32, u32); N]) -> Self {
+        let (mut start, mut end) = (cert_recon_common::ABSENT, 0);
+        for (offset, size) in members {
+            if offset != cert_recon_common::ABSENT {
+                start = if offset < start { offset } else { start };
+                end = if offset + size > end { offset + size } else { end };
+            }
+        }
+        // Members are aligned, and so they are in the buffer.
+        start &= !7;
+        let is_near = end > start && end - start <= SPAN as u32;
+        let buffer = buffer.as_mut_ptr();
+        if is_near {
+            let from = (base + u64::from(start)) as *const c_void;
+            // SAFETY: the buffer has `SPAN` bytes; the helper checks the address, and fills with zeros what it can't read.
+            unsafe { generated::bpf_probe_read_kernel(buffer.cast(), end - start, from) };
+        }
+        Self {
+            base,
+            start,
+            is_near,
+            buffer,
+        }
+    }
+
+    #[inline(always)]
+    fn get<T: Number>(&self, offset: u32) -> T {
+        if offset == cert_recon_common::ABSENT {
+            T::ZERO
+        } else if self.is_near {
+            // SAFETY: within the buffer: the member is one of those that were read. Volatile, so that it is read before
+            // the buffer is used again.
+            unsafe {
+                self.buffer
+                    .byte_add((offset - self.start) as usize)
+                    .cast::<T>()
+                    .read_volatile()
+            }
+        } else {
+            read(self.base, offset)
+        }
+    }
+
+    /// A pointer or 64-bit number; 0 when it can't be read.
+    #[inline(always)]
+    pub(crate) fn u64(&self, offset: u32) -> u64 {
+        self.get(offset)
+    }
+
+    /// A 32-bit number; 0 when it can't be read.
+    #[inline(always)]
+    pub(crate) fn u32(&self, offset: u32) -> u32 {
+        self.get(offset)
+    }
+}
+
 /// A pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
 pub(crate) fn read_u64(base: u64, offset: u32) -> u64 {

@@ -131,10 +131,12 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
         emit::cut(s, CUT_NO_SPACE);
         emit::done(s);
     } else if argv::is_canary(s) {
+        emit::sent(s);
         emit::done(s);
         // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
         unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
     } else {
+        emit::sent(s);
         emit::done(s);
     }
     0
@@ -148,6 +150,7 @@ pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
         emit::cut(s, reason);
         note::cut(&ctx, s, reason);
     }
+    emit::sent(s);
     emit::done(s);
     0
 }

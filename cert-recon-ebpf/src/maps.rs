@@ -3,13 +3,26 @@
 use aya_ebpf::{
     helpers::generated,
     macros::map,
-    maps::{PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, PerCpuArray, ProgramArray, RingBuf},
 };
 use cert_recon_common::{ABSENT, Counters, Head, LANES, Offsets, program};
+
+use crate::kernel::SPAN;
 
 /// Records on their way to user space. The loader sets the size.
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Until when user space looks for records by itself (boot clock, nanoseconds), written by it.
+#[map]
+static AWAKE: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Until when user space need not be woken.
+#[inline(always)]
+pub(crate) fn awake_until() -> u64 {
+    // SAFETY: the value lives as long as the program; volatile, since user space writes it.
+    AWAKE.get_ptr(0).map_or(0, |time| unsafe { time.read_volatile() })
+}
 
 /// [`Counters`] of each CPU.
 #[map]
@@ -100,7 +113,7 @@ pub(crate) static OFFSETS: Offsets = Offsets {
 /// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
 const SCRATCH_SIZE: usize = 32 << 10;
 /// Bytes after the fixed part of the record.
-pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 11 * size_of::<u64>();
+pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 13 * size_of::<u64>() - SPAN;
 
 /// The record in the making and the state of the loops that make it.
 #[repr(C)]
@@ -109,6 +122,8 @@ pub(crate) struct Scratch {
     pub(crate) task: u64,
     /// Its new memory image.
     pub(crate) mm: u64,
+    /// Its `fs_struct`.
+    pub(crate) fs: u64,
     /// First byte of argv in the process's memory.
     pub(crate) arg_start: u64,
     /// Bytes of argv that were sent.
@@ -129,6 +144,10 @@ pub(crate) struct Scratch {
     pub(crate) passes: u32,
     /// What the last step of the walk came to.
     pub(crate) outcome: u64,
+    /// When a record of this lane woke user space last (boot clock).
+    pub(crate) woke_ns: u64,
+    /// Members of a kernel structure.
+    pub(crate) members: [u64; SPAN / 8],
     /// The record.
     pub(crate) head: Head,
     /// The record's strings, right behind it.

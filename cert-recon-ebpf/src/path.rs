@@ -8,7 +8,7 @@
 use cert_recon_common::flags;
 
 use crate::{
-    kernel::{copy, offset, read_u32, read_u64},
+    kernel::{Members, copy, offset, read_u64},
     maps::{Scratch, TAIL, count},
 };
 
@@ -34,16 +34,18 @@ pub(crate) enum Progress {
 /// Begins the walk of the executable's path. `file` is the `struct file` of the image.
 #[inline(always)]
 pub(crate) fn begin_exe(s: &mut Scratch, file: u64) {
-    let mnt = read_u64(file, offset!(file_path_mnt));
-    let dentry = read_u64(file, offset!(file_path_dentry));
+    let (mnt, dentry) = (offset!(file_path_mnt), offset!(file_path_dentry));
+    let members = Members::read(&mut s.members, file, [(mnt, 8), (dentry, 8)]);
+    let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
     begin(s, 0, mnt, dentry);
 }
 
 #[inline(always)]
 fn begin_cwd(s: &mut Scratch) {
-    let fs = read_u64(s.task, offset!(task_fs));
-    let mnt = read_u64(fs, offset!(fs_pwd_mnt));
-    let dentry = read_u64(fs, offset!(fs_pwd_dentry));
+    let fs = s.fs;
+    let (mnt, dentry) = (offset!(fs_pwd_mnt), offset!(fs_pwd_dentry));
+    let members = Members::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
+    let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
     begin(s, 1, mnt, dentry);
 }
 
@@ -111,8 +113,10 @@ fn climb(s: &mut Scratch) -> u64 {
         s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
         return GO_ON;
     }
-    let parent = read_u64(dentry, offset!(dentry_parent));
-    if !append_name(s, dentry) {
+    let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
+    let members = Members::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
+    let (parent, len, name) = (members.u64(parent), members.u32(len), members.u64(name));
+    if !append_name(s, len, name) {
         return u64::from(flags::EXE_PATH_CUT);
     }
     if parent == dentry {
@@ -124,9 +128,7 @@ fn climb(s: &mut Scratch) -> u64 {
 }
 
 #[inline(always)]
-fn append_name(s: &mut Scratch, dentry: u64) -> bool {
-    let len = read_u32(dentry, offset!(dentry_name_len));
-    let name = read_u64(dentry, offset!(dentry_name));
+fn append_name(s: &mut Scratch, len: u32, name: u64) -> bool {
     let pos = s.pos;
     if len > NAME_MAX || pos > (TAIL - 256) as u64 || pos + u64::from(len) + 1 > s.path_start + PATH_MAX {
         return false;

@@ -55,12 +55,15 @@ pub(crate) fn step(s: &mut ScanState) -> Progress {
                 seq: 0,
             },
             start_boot_ns: read_u64(task, offset!(task_start_boottime)),
-            image: ancestry::image(mm),
+            image: ancestry::key(
+                read_u64(mm, offset!(mm_exe_file)),
+                read_u64(mm, offset!(mm_start_stack)),
+            ),
             pid: read_u32(task, offset!(task_tgid)),
             reserved: 0,
         };
         // SAFETY: the structure's own bytes; it has no padding.
-        if unsafe { emit::output((&raw mut record).cast(), Task::SIZE as u64) } {
+        if unsafe { emit::output((&raw mut record).cast(), Task::SIZE as u64, emit::wake_if_filling()) } {
             s.counts += 1;
         } else {
             s.counts |= FAILED;
@@ -95,5 +98,5 @@ pub(crate) fn end(s: &mut ScanState) {
     };
     s.first = 0;
     // SAFETY: the structure's own bytes; it has no padding.
-    unsafe { emit::output((&raw mut record).cast(), Scan::SIZE as u64) };
+    unsafe { emit::output((&raw mut record).cast(), Scan::SIZE as u64, emit::WAKE) };
 }

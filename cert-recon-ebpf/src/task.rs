@@ -1,11 +1,11 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, LANE_SHIFT, Prefix, flags, kind};
+use cert_recon_common::{ABSENT, Head, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
-    kernel::{copy, copy_str, offset, read_u32, read_u64},
+    kernel::{Members, copy_str, offset, read_u32, read_u64},
     maps::{Scratch, TAIL, count},
     path,
 };
@@ -14,9 +14,6 @@ use crate::{
 const PATH_MAX: u32 = 4096;
 /// Size of `tty_struct.name`.
 const TTY_NAME: u32 = 64;
-
-/// `TASK_COMM_LEN` in `include/linux/sched.h`.
-const COMM: usize = 16;
 
 /// Sets the fields one by one. Volatile: the compiler would make one call of memset of neighbouring zeros, and a program that
 /// makes tail calls may have no functions.
@@ -53,17 +50,91 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         }
     });
 
-    let mm = image_of(task);
-    let cred = read_u64(task, offset!(task_cred));
-    let parent = read_u64(task, offset!(task_real_parent));
-    let exe_file = read_u64(mm, offset!(mm_exe_file));
-    let exe_dentry = read_u64(exe_file, offset!(file_path_dentry));
-    let inode = read_u64(exe_dentry, offset!(dentry_inode));
-    let arg_start = read_u64(mm, offset!(mm_arg_start));
-    let arg_end = read_u64(mm, offset!(mm_arg_end));
+    let (mm, real_parent, tgid) = (offset!(task_mm), offset!(task_real_parent), offset!(task_tgid));
+    let members = Members::read(&mut s.members, task, [(mm, 8), (real_parent, 8), (tgid, 4)]);
+    let (mm, parent, pid) = (members.u64(mm), members.u64(real_parent), members.u32(tgid));
+    s.mm = mm;
+
+    let (start_boottime, cred, comm, fs, signal, loginuid, session) = (
+        offset!(task_start_boottime),
+        offset!(task_cred),
+        offset!(task_comm),
+        offset!(task_fs),
+        offset!(task_signal),
+        offset!(task_loginuid),
+        offset!(task_sessionid),
+    );
+    let members = Members::read(
+        &mut s.members,
+        task,
+        [
+            (start_boottime, 8),
+            (cred, 8),
+            (comm, 8),
+            (comm + 8, 8),
+            (fs, 8),
+            (signal, 8),
+            (loginuid, 4),
+            (session, 4),
+        ],
+    );
+    s.fs = members.u64(fs);
+    let (start_boot_ns, cred, signal) = (members.u64(start_boottime), members.u64(cred), members.u64(signal));
+    let (loginuid, session) = (members.u32(loginuid), members.u32(session));
+    let comm = (members.u64(comm), members.u64(comm + 8));
+    // SAFETY: the field has 16 bytes at a multiple of 8 (checked below).
+    unsafe {
+        let to = (&raw mut s.head.comm).cast::<u64>();
+        to.write_volatile(comm.0);
+        to.add(1).write_volatile(comm.1);
+    }
+
+    let ids = (
+        offset!(cred_uid),
+        offset!(cred_gid),
+        offset!(cred_euid),
+        offset!(cred_egid),
+    );
+    let members = Members::read(&mut s.members, cred, [(ids.0, 4), (ids.1, 4), (ids.2, 4), (ids.3, 4)]);
+    let (uid, gid, euid, egid) = (
+        members.u32(ids.0),
+        members.u32(ids.1),
+        members.u32(ids.2),
+        members.u32(ids.3),
+    );
+
+    let (arg_start, arg_end, file, stack) = (
+        offset!(mm_arg_start),
+        offset!(mm_arg_end),
+        offset!(mm_exe_file),
+        offset!(mm_start_stack),
+    );
+    let members = Members::read(
+        &mut s.members,
+        mm,
+        [(arg_start, 8), (arg_end, 8), (file, 8), (stack, 8)],
+    );
+    let (arg_start, arg_end) = (members.u64(arg_start), members.u64(arg_end));
+    let (exe_file, stack) = (members.u64(file), members.u64(stack));
+    let image = if mm == 0 { 0 } else { ancestry::key(exe_file, stack) };
+
+    path::begin_exe(s, exe_file);
+    let inode = read_u64(s.dentry, offset!(dentry_inode));
+    let (sb, ino, nlink, size) = (
+        offset!(inode_sb),
+        offset!(inode_ino),
+        offset!(inode_nlink),
+        offset!(inode_size),
+    );
+    let members = Members::read(&mut s.members, inode, [(sb, 8), (ino, 8), (nlink, 4), (size, 8)]);
+    let (exe_inode, exe_size, exe_nlink) = (members.u64(ino), members.u64(size), members.u32(nlink));
+    let exe_dev = read_u32(members.u64(sb), offset!(super_dev));
+
+    let (argc, filename, interp) = (offset!(binprm_argc), offset!(binprm_filename), offset!(binprm_interp));
+    let members = Members::read(&mut s.members, bprm, [(argc, 4), (filename, 8), (interp, 8)]);
+    let (argc, filename, interp) = (members.u32(argc), members.u64(filename), members.u64(interp));
     let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
 
-    s.mm = mm;
     s.arg_start = arg_start;
     s.pos = 0;
 
@@ -91,23 +162,23 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu: cpu | lane << LANE_SHIFT, seq },
         lost_before,
         boot_ns,
-        start_boot_ns: read_u64(task, offset!(task_start_boottime)),
-        image: ancestry::image(mm),
+        start_boot_ns,
+        image,
         cgroup_id,
-        exe_inode: read_u64(inode, offset!(inode_ino)),
-        exe_size: read_u64(inode, offset!(inode_size)),
+        exe_inode,
+        exe_size,
         argv_len: arg_end.saturating_sub(arg_start),
-        pid: read_u32(task, offset!(task_tgid)),
+        pid,
         ppid: read_u32(parent, offset!(task_tgid)),
-        uid: read_u32(cred, offset!(cred_uid)),
-        gid: read_u32(cred, offset!(cred_gid)),
-        euid: read_u32(cred, offset!(cred_euid)),
-        egid: read_u32(cred, offset!(cred_egid)),
-        loginuid: read_u32(task, offset!(task_loginuid)),
-        session: read_u32(task, offset!(task_sessionid)),
-        exe_dev: read_u32(read_u64(inode, offset!(inode_sb)), offset!(super_dev)),
-        exe_nlink: read_u32(inode, offset!(inode_nlink)),
-        argc: read_u32(bprm, offset!(binprm_argc)),
+        uid,
+        gid,
+        euid,
+        egid,
+        loginuid,
+        session,
+        exe_dev,
+        exe_nlink,
+        argc,
         flags: bits,
         filename_len: 0,
         interp_len: 0,
@@ -118,26 +189,23 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         ancestors: 0,
         inline_len: 0,
     });
-    let comm = task + u64::from(offset!(task_comm));
-    // SAFETY: the field has this size.
-    unsafe { copy(s.head.comm.as_mut_ptr(), COMM as u64, comm) };
-
-    let filename = read_u64(bprm, offset!(binprm_filename));
     match append_str::<PATH_MAX>(s, filename) {
         Some(len) => s.head.filename_len = len,
         None => s.head.flags |= flags::FILENAME_FAULT,
     }
-    let interp = read_u64(bprm, offset!(binprm_interp));
     if interp != filename {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
-    let tty = read_u64(read_u64(task, offset!(task_signal)), offset!(signal_tty));
+    let tty = read_u64(signal, offset!(signal_tty));
     if tty != 0 && offset!(tty_name) != ABSENT {
         s.head.tty_len = append_str::<TTY_NAME>(s, tty + u64::from(offset!(tty_name))).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }
-    path::begin_exe(s, exe_file);
+    // The walk begins behind the strings.
+    s.path_start = s.pos;
 }
+
+const _: () = assert!(core::mem::offset_of!(Head, comm) % 8 == 0);
 
 /// Appends a kernel string of at most `MAX` bytes, without its NUL; its length, or `None` when it can't be read.
 #[inline(always)]

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     argv::{LONGEST, argv_of, bytes_of},
@@ -91,6 +91,21 @@ fn twenty_thousand_execs_are_reported_once_each() {
     let closing = assert_once_each(watch, &rows, THREADS, count);
     assert!(closing.execs >= (THREADS * count) as u64);
     closing.assert_each_has_a_line();
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn an_exec_is_told_without_another_after_it_whatever_the_pause_before_it() {
+    // While execs come nobody is woken for them: the pauses go through the time after which a record wakes again.
+    let watch = Watch::all_execs();
+    let temp = Temp::new();
+    let program = temp.program("p", Program::Exit);
+    for step in 0..100 {
+        let asked = token();
+        Exec::new(&program).args(["p", &asked]).run();
+        watch.row_of(&asked);
+        std::thread::sleep(Duration::from_micros(100 * step));
+    }
 }
 
 #[test]

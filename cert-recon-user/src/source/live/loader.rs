@@ -10,7 +10,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::{MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
     programs::{ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
 };
 use aya_log::EbpfLogger;
@@ -21,6 +21,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::{
     LiveError, convert, offsets,
     reassembly::{Aside, Assembled, Reassembler},
+    wakeups::WakeUps,
 };
 use crate::{
     enrich::processes::Running,
@@ -128,6 +129,7 @@ pub struct Live {
     /// Those of them that have been told as lost.
     missed_lost: u64,
     drained: Drained,
+    wake_ups: WakeUps,
     last_tick: Instant,
 }
 
@@ -225,6 +227,7 @@ impl Live {
         }
         let counters =
             PerCpuArray::try_from(take_map(&mut ebpf, "COUNTERS")?).map_err(|e| load_error("preparing", e))?;
+        let awake = Array::try_from(take_map(&mut ebpf, "AWAKE")?).map_err(|e| load_error("preparing", e))?;
         let ring = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(|e| load_error("preparing", e))?;
         // SAFETY: the descriptor is the map's, which the ring buffer owns until it is dropped, and never another.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
@@ -254,6 +257,7 @@ impl Live {
             missed: 0,
             missed_lost: 0,
             drained: Drained::Empty,
+            wake_ups: WakeUps::new(awake),
             last_tick: Instant::now(),
         })
     }
@@ -268,15 +272,19 @@ impl Live {
             // Other work gets its turn between two batches.
             tokio::task::yield_now().await;
         } else {
-            let wait = if self.reassembler.is_waiting() {
-                TICK
-            } else {
-                Duration::MAX
+            let wait = match self.wake_ups.wait() {
+                Some(wait) => wait,
+                None if self.reassembler.is_waiting() => TICK,
+                None => Duration::MAX,
             };
             match tokio::time::timeout(wait, self.ring.readable_mut()).await {
-                Ok(Ok(mut guard)) => guard.clear_ready(),
+                Ok(Ok(mut guard)) => {
+                    guard.clear_ready();
+                    self.wake_ups.came();
+                }
                 Ok(Err(error)) => return Err(LiveError::Wait(error)),
-                Err(_) => {}
+                // Every record that did not wake is older than this, so that when there is none, the next one wakes.
+                Err(_) => self.wake_ups.slept(),
             }
         }
         self.drained = self.drain(&mut each);
@@ -290,15 +298,18 @@ impl Live {
             ring,
             reassembler,
             handed_on,
+            wake_ups,
             ..
         } = self;
         handed_on.clock = clock;
         let mut drained = Drained::More;
+        let mut taken = false;
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
                 drained = Drained::Empty;
                 break;
             };
+            taken = true;
             match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
                 Ok(None) => {}
                 Ok(Some(Aside::Task(task))) => each(Arrival::Running(Running {
@@ -314,6 +325,10 @@ impl Live {
                     log::error!("ring buffer: {error}");
                 }
             }
+        }
+        wake_ups.looked();
+        if taken {
+            wake_ups.came();
         }
         // Only then nothing of the time before is still on its way.
         if drained == Drained::Empty && self.last_tick.elapsed() >= TICK {

@@ -9,6 +9,7 @@ mod error;
 mod loader;
 pub mod offsets;
 pub mod reassembly;
+mod wakeups;
 
 pub use error::LiveError;
 pub use loader::{Arrival, Live, Nonce, Options, Totals};
