@@ -8,12 +8,15 @@ mod apt;
 mod cpio;
 mod guest;
 mod kernels;
+mod machine;
 mod qemu;
 mod report;
 pub(crate) mod rootfs;
 mod systemd;
 mod table;
 mod tools;
+mod userland;
+mod verifier;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -26,6 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use kernels::{Cache, Image, KERNELS, Kernel};
+use machine::Machine;
 use report::{BOOT, Outcome, Verdict};
 use table::Column;
 
@@ -35,7 +39,7 @@ const SHOWN_LINES: usize = 60;
 /// Runs the live tests on real kernels in QEMU.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Kernels to test on: 5.10, 6.1, 6.12, newest [default: all]
+    /// Kernels to test on: 5.10, 6.1, 6.12, newest, 6.1-arm64, 6.12-arm64 [default: all]
     #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
     kernels: Vec<String>,
     /// Only tests whose `binary::test` contains this
@@ -62,6 +66,9 @@ pub(crate) struct Args {
     /// Guests at a time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
+    /// Writes what the verifiers walked into the repository's table, instead of comparing with it
+    #[arg(long, conflicts_with_all = ["shell", "systemd", "list"])]
+    record_verifier: bool,
     /// Seconds that one test may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     test_timeout: u64,
@@ -70,7 +77,18 @@ pub(crate) struct Args {
     boot_timeout: u64,
 }
 
-/// Every test that depends on the kernel, on every kernel.
+impl Args {
+    /// Whether tests of this binary may be asked for.
+    fn wants_binary(&self, name: &str) -> bool {
+        let may_match = |text: &String| {
+            // `binary::test`: what is before the colons ends the name of a binary.
+            text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
+        };
+        !self.skip.iter().any(|skipped| skipped == name) && (self.tests.is_empty() || self.tests.iter().any(may_match))
+    }
+}
+
+/// Every test that depends on the kernel on every x86_64 kernel, and what differs between machines on one of arm64.
 ///
 /// # Errors
 ///
@@ -91,8 +109,15 @@ pub(crate) fn run_all() -> Result<()> {
         "live_service",
         "live_terminal",
     ];
-    let words = OUTSIDE.iter().flat_map(|name| ["--skip", name]);
-    run(&<Defaults as clap::Parser>::parse_from(["vm"].into_iter().chain(words)).args)
+    // What differs between machines: how a program starts, and where its arguments lie. All of it takes half an hour on arm64.
+    const ARM64: [&str; 2] = ["--kernel=6.12-arm64", "--test=live_start::,live_argv::"];
+    let x86_64 = KERNELS.iter().filter(|kernel| kernel.machine == Machine::X86_64);
+    let names = x86_64.flat_map(|kernel| ["--kernel", kernel.name]);
+    let run = |words: Vec<&str>| run(&<Defaults as clap::Parser>::parse_from(["vm"].into_iter().chain(words)).args);
+    let whole = run(names.chain(OUTSIDE.iter().flat_map(|name| ["--skip", name])).collect());
+    // The one says nothing about the other.
+    let short = run(ARM64.to_vec());
+    whole.and(short)
 }
 
 /// Does what the arguments ask for.
@@ -111,21 +136,72 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.list {
         return list(args);
     }
-    tools::require(&[qemu::EMULATOR])?;
+    let binaries = guest::live_tests_here()?;
+    for name in &args.skip {
+        ensure!(
+            binaries.contains(name),
+            "--skip {name}: there is no test binary of that name"
+        );
+        println!("vm: {name} is left out");
+    }
     if args.systemd {
         let names: &[String] = if args.kernels.is_empty() {
             &["6.1".to_owned()]
         } else {
             &args.kernels
         };
+        tools::require(&[Machine::X86_64.emulator()])?;
         return under_systemd(&choose(names)?, args.refresh);
     }
 
     let mut columns = Vec::new();
+    for machine in Machine::ALL {
+        let kernels = chosen.iter().copied().filter(|kernel| kernel.machine == machine);
+        let kernels: Vec<_> = kernels.collect();
+        if !kernels.is_empty() {
+            columns.extend(on_machine(args, machine, kernels)?);
+        }
+    }
+    if args.shell {
+        return Ok(());
+    }
+    columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel == kernel.name));
+    println!("\n{}", table::render(&columns));
+    let (_, failed, _) = table::count(&columns);
+    if args.record_verifier {
+        verifier::record(&columns)?;
+    }
+    let rises = verifier::compare(&columns)?;
+    for rise in &rises {
+        println!("FAILED: {rise}");
+    }
+    if failed > 0 {
+        bail!("{failed} failed; all that the guests said is in the folders of the builds, in `boots`");
+    }
+    ensure!(
+        rises.is_empty(),
+        "the verifier has more to walk: make it less, or record it with `cargo xtask vm --test live_start --record-verifier`"
+    );
+    let ran = columns
+        .iter()
+        .flat_map(|column| &column.outcomes)
+        .any(|outcome| outcome.test != BOOT);
+    ensure!(
+        ran || args.tests.is_empty(),
+        "no test has {} in its name; see --list",
+        args.tests.join(" or ")
+    );
+    Ok(())
+}
+
+/// Runs what is asked for on the kernels of one machine. With `--shell` there are no columns.
+fn on_machine(args: &Args, machine: Machine, kernels: Vec<&'static Kernel>) -> Result<Vec<Column>> {
+    tools::require(&[machine.emulator()])?;
+    let mut columns = Vec::new();
     let mut guests = Vec::new();
     {
         let cache = Cache::open()?;
-        for kernel in chosen {
+        for kernel in kernels {
             match cache.fetch(kernel, args.refresh) {
                 Ok(image) => guests.push((kernel, image)),
                 Err(error) => {
@@ -136,17 +212,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     let started = Instant::now();
-    let mut binaries = guest::build(args.release)?;
-    for name in &args.skip {
-        let before = binaries.tests.len();
-        binaries.tests.retain(|(binary, _)| binary != name);
-        ensure!(
-            binaries.tests.len() < before,
-            "--skip {name}: there is no test binary of that name"
-        );
-        println!("vm: {name} is left out");
-    }
-    let root = guest::root_file_system(&binaries)?;
+    let binaries = guest::build(machine, args.release, |name| args.wants_binary(name))?;
+    let root = guest::root_file_system(machine, &binaries)?;
     eprintln!(
         "vm: guest of {} MiB with {} live test binaries, made in {:.1} s",
         root.len() >> 20,
@@ -168,28 +235,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             bail!("--shell takes one kernel: add --kernel NAME")
         };
         let root = work.initramfs(kernel, image)?;
-        return qemu::shell(&work.order(image, &root, None, Path::new("/dev/null")));
+        qemu::shell(&work.order(kernel, image, &root, None, Path::new("/dev/null")))?;
+        return Ok(columns);
     }
     columns.extend(work.run_all(guests)?);
-    columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel == kernel.name));
-    println!("\n{}", table::render(&columns));
-    let (_, failed, _) = table::count(&columns);
-    if failed > 0 {
-        bail!(
-            "{failed} failed; all that the guests said is in {}",
-            work.folder.display()
-        );
-    }
-    let ran = columns
-        .iter()
-        .flat_map(|column| &column.outcomes)
-        .any(|outcome| outcome.test != BOOT);
-    ensure!(
-        ran || args.tests.is_empty(),
-        "no test has {} in its name; see --list",
-        args.tests.join(" or ")
-    );
-    Ok(())
+    Ok(columns)
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {
@@ -232,7 +282,7 @@ fn list(args: &Args) -> Result<()> {
             .map_or_else(|| "not fetched yet".to_owned(), |image| image.package);
         println!("{:10}  {state} ({})", kernel.name, kernel.why);
     }
-    for (binary, file) in guest::build(args.release)?.tests {
+    for (binary, file) in guest::build(Machine::X86_64, args.release, |name| args.wants_binary(name))?.tests {
         for line in tools::output_of(Command::new(file).args(["--list", "--format=terse"]))?.lines() {
             if let Some(test) = line.strip_suffix(": test") {
                 println!("{binary}::{test}");
@@ -298,7 +348,7 @@ impl Work<'_> {
         let mut after: Option<String> = None;
         for boot in 1.. {
             let log = self.folder.join(format!("{}-{boot}.log", kernel.name));
-            let order = self.order(image, &root, after.as_deref(), &log);
+            let order = self.order(kernel, image, &root, after.as_deref(), &log);
             let boot = qemu::run(&order, &mut |outcome| show(kernel, outcome, &log))?;
             println!(
                 "{:10}  {} ({}): booted in {:.1} s, {:.1} s in all",
@@ -333,8 +383,16 @@ impl Work<'_> {
         Ok(file)
     }
 
-    fn order<'b>(&'b self, image: &'b Image, root: &'b Path, after: Option<&'b str>, log: &'b Path) -> qemu::Order<'b> {
+    fn order<'b>(
+        &'b self,
+        kernel: &Kernel,
+        image: &'b Image,
+        root: &'b Path,
+        after: Option<&'b str>,
+        log: &'b Path,
+    ) -> qemu::Order<'b> {
         qemu::Order {
+            machine: kernel.machine,
             image,
             root,
             filters: &self.args.tests,

@@ -284,6 +284,25 @@ impl Apt {
         Ok(())
     }
 
+    /// Downloads packages with all that they depend on, and unpacks them, one over the other, into `target`.
+    pub(super) fn unpack_with_dependencies(&self, packages: &[&str], target: &Path) -> Result<()> {
+        // `install` is what resolves; nothing is installed, and the system's lock is not asked for.
+        output_of(
+            self.command("apt-get")
+                .args(["--quiet", "--yes", "--download-only", "--no-install-recommends"])
+                .args(["-o", "Debug::NoLocking=1", "install"])
+                .args(packages),
+        )?;
+        for entry in fs::read_dir(self.folder.join("cache/archives"))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                output_of(Command::new("dpkg").arg("-x").arg(&file).arg(target))?;
+                fs::remove_file(&file)?;
+            }
+        }
+        Ok(())
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::cpio::Archive;
 use super::kernels::Image;
-use super::tools::{Tool, find, output_of, require};
+use super::machine::Machine;
+use super::tools::{Tool, output_of, require};
+use super::userland::Userland;
+use crate::cache;
+use crate::toolchain::Toolchain;
 
-/// Programs of the host that the guest gets, with the libraries that they need. One line for each reason.
+/// Programs that the guest gets, with the libraries that they need. One line for each reason.
 const PROGRAMS: [Tool; 29] = [
     // /sbin/ip for the loopback device, and every command of daily life that is not below.
     Tool {
@@ -184,18 +187,29 @@ pub(super) struct Binaries {
     monitor: PathBuf,
     /// Name and file of each live test binary.
     pub(super) tests: Vec<(String, PathBuf)>,
+    /// Of a folder that all checkouts share: while this exists, the files are this checkout's.
+    _lock: Option<File>,
 }
 
-/// Builds init, `cert-recon` and the `live_*` tests for x86_64.
+/// Builds init, `cert-recon` and those `live_*` tests for a machine whose names are `wanted`.
 ///
 /// They get a target folder of their own: static linking is a compiler flag, and the developer's next plain
 /// `cargo build` must not start from nothing because of it.
-pub(super) fn build(release: bool) -> Result<Binaries> {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(super) fn build(machine: Machine, release: bool, wanted: impl Fn(&str) -> bool) -> Result<Binaries> {
+    require(machine.cross_tools())?;
     let metadata = output_of(cargo().args(["metadata", "--no-deps", "--format-version=1", "--offline"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
-    let target_folder = Path::new(metadata["target_directory"].as_str().context("no target_directory")?).join("vm");
-    let names = live_tests(&metadata);
+    let here = Path::new(metadata["target_directory"].as_str().context("no target_directory")?);
+    let mut names = live_tests(&metadata);
+    names.retain(|name| wanted(name));
+    let cross = Cross::to(machine)?;
+    let (target_folder, lock) = match &cross {
+        None => (here.join("vm"), None),
+        Some(_) => {
+            let (folder, lock) = shared_folder(machine, &metadata)?;
+            (folder, Some(lock))
+        }
+    };
 
     let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
     flags.push(" -C target-feature=+crt-static");
@@ -203,12 +217,15 @@ pub(super) fn build(release: bool) -> Result<Binaries> {
         let mut command = cargo();
         command
             .args(arguments)
-            .args(["--target", TARGET, "--message-format=json-render-diagnostics"]);
+            .args(["--target", machine.target(), "--message-format=json-render-diagnostics"]);
         command.arg("--target-dir").arg(&target_folder);
         if release {
             command.arg("--release");
         }
         command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", &flags);
+        if let Some(cross) = &cross {
+            cross.prepare(&mut command);
+        }
         // The emulated processor is slow, and what it runs has to go through its memory first.
         command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
@@ -235,11 +252,66 @@ pub(super) fn build(release: bool) -> Result<Binaries> {
         ensure!(tests.len() == names.len(), "cargo built only these tests: {tests:?}");
     }
     Ok(Binaries {
+        _lock: lock,
         folder: target_folder,
         init,
         monitor,
         tests,
     })
+}
+
+/// A target folder for another machine, outside of the tree: a fresh checkout finds the standard library and the dependencies
+/// compiled, which take longer than everything else.
+fn shared_folder(machine: Machine, metadata: &Value) -> Result<(PathBuf, File)> {
+    let folder = cache::dir()?.join(format!("build-{}", machine.debian()));
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock().with_context(|| format!("locking {}", folder.display()))?;
+    // Cargo takes a crate for unchanged when its files are older than what was built, which those of another checkout may be.
+    let owner = folder.join("checkout");
+    let root = metadata["workspace_root"].as_str().context("no workspace_root")?;
+    if fs::read_to_string(&owner).is_ok_and(|owner| owner != root) {
+        let mut clean = cargo();
+        clean.args(["clean", "--offline", "--target", machine.target(), "--target-dir"]);
+        clean.arg(&folder);
+        for package in metadata["packages"].as_array().into_iter().flatten() {
+            clean.arg("--package").arg(package["name"].as_str().unwrap_or_default());
+        }
+        output_of(&mut clean)?;
+    }
+    fs::write(&owner, root).with_context(|| format!("writing {}", owner.display()))?;
+    Ok((folder, lock))
+}
+
+/// A build for another machine, for which no standard library has to be installed: it is compiled too.
+struct Cross {
+    library: PathBuf,
+    linker: &'static str,
+    /// `CARGO_TARGET_..._LINKER`
+    linker_variable: String,
+}
+
+impl Cross {
+    fn to(machine: Machine) -> Result<Option<Self>> {
+        let Some(linker) = machine.cross_tools().first() else {
+            return Ok(None);
+        };
+        let target = machine.target().to_uppercase().replace('-', "_");
+        Ok(Some(Self {
+            library: Toolchain::library()?,
+            linker: linker.program,
+            linker_variable: format!("CARGO_TARGET_{target}_LINKER"),
+        }))
+    }
+
+    fn prepare(&self, cargo: &mut Command) {
+        cargo
+            .args(["-Z", "build-std=std,panic_abort"])
+            // As for the eBPF object: unstable for cargo's users, but compiler and library belong together.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
+            .env(&self.linker_variable, self.linker);
+    }
 }
 
 fn cargo() -> Command {
@@ -252,7 +324,14 @@ fn cargo() -> Command {
     command
 }
 
-/// The names of the live test binaries.
+/// The names of this checkout's live test binaries.
+pub(super) fn live_tests_here() -> Result<Vec<String>> {
+    let metadata = output_of(cargo().args(["metadata", "--no-deps", "--format-version=1", "--offline"]))?;
+    Ok(live_tests(
+        &serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?,
+    ))
+}
+
 fn live_tests(metadata: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let package = list(&metadata["packages"])
@@ -286,8 +365,8 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
 }
 
 /// The part of the first root file system that is the same for every kernel.
-pub(super) fn root_file_system(binaries: &Binaries) -> Result<Vec<u8>> {
-    require(&PROGRAMS)?;
+pub(super) fn root_file_system(machine: Machine, binaries: &Binaries) -> Result<Vec<u8>> {
+    let userland = Userland::of(machine, &PROGRAMS)?;
     let mut archive = Archive::with_merged_usr();
     // The kernel opens it before init can mount anything.
     archive.device(Path::new("/dev/console"), 0o600, (5, 1));
@@ -312,29 +391,48 @@ pub(super) fn root_file_system(binaries: &Binaries) -> Result<Vec<u8>> {
         archive.file(&Path::new("/tests").join(name), 0o755, &read(file)?);
     }
     for tool in &PROGRAMS {
-        let path = find(tool.program).with_context(|| format!("{} is gone", tool.program))?;
-        host_file(&mut archive, &path)?;
+        let path = userland
+            .find(tool.program)
+            .with_context(|| format!("{} is gone", tool.program))?;
+        userland.copy(&mut archive, &path)?;
     }
-    for file in FILES.iter().map(Path::new).filter(|file| file.exists()) {
-        host_file(&mut archive, file)?;
+    for file in FILES.iter().map(Path::new) {
+        if userland.outside(file).exists() {
+            userland.copy(&mut archive, file)?;
+        }
     }
-    let python = find("python3").context("python3 is gone")?;
-    let modules = output_of(Command::new(python).args(["-I", "-c", PYTHON_MODULES]))?;
-    for module in modules
-        .lines()
-        .map(Path::new)
-        .filter(|path| path.is_absolute() && path.exists())
-    {
-        host_file(&mut archive, module)?;
+    for module in python_modules(&userland)? {
+        userland.copy(&mut archive, &module)?;
     }
-    let busybox = find("busybox").context("busybox is gone")?;
-    for applet in output_of(Command::new(busybox).arg("--list"))?.lines() {
+    for applet in applets()?.lines() {
         let (inside, in_sbin) = (Path::new("/bin").join(applet), Path::new("/sbin").join(applet));
         if !archive.contains(&in_sbin) {
             archive.link(&inside, Path::new("busybox"));
         }
     }
     Ok(archive.finish())
+}
+
+/// What Python loads at its start; of a Python that can't be run here, all that it has.
+fn python_modules(userland: &Userland) -> Result<Vec<PathBuf>> {
+    let python = userland.find("python3").context("python3 is gone")?;
+    if !userland.is_the_host_s() {
+        let named = fs::read_link(userland.outside(&python)).context("python3 is no link to a version")?;
+        return Ok(vec![Path::new("/usr/lib").join(named)]);
+    }
+    let modules = output_of(Command::new(python).args(["-I", "-c", PYTHON_MODULES]))?;
+    let paths = modules.lines().map(PathBuf::from);
+    Ok(paths.filter(|path| path.is_absolute() && path.exists()).collect())
+}
+
+/// Busybox's commands. Debian builds the same for every machine.
+fn applets() -> Result<String> {
+    let busybox = Tool {
+        program: "busybox",
+        package: "busybox-static",
+    };
+    require(std::slice::from_ref(&busybox))?;
+    output_of(Command::new(busybox.program).arg("--list"))
 }
 
 /// The part that belongs to one kernel.
@@ -346,75 +444,11 @@ pub(super) fn modules_of(image: &Image) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Copies a file of the host to the same place, with what its links lead to and the libraries that it needs.
-fn host_file(archive: &mut Archive, path: &Path) -> Result<()> {
-    if archive.contains(path) {
-        return Ok(());
-    }
-    let about = || format!("copying {} into the guest", path.display());
-    let metadata = path.symlink_metadata().with_context(about)?;
-    if metadata.is_symlink() {
-        let target = fs::read_link(path).with_context(about)?;
-        archive.link(path, &target);
-        return host_file(archive, &path.parent().unwrap_or(Path::new("/")).join(target));
-    }
-    let content = fs::read(path).with_context(about)?;
-    let is_elf = content.starts_with(b"\x7fELF");
-    archive.dated_file(path, metadata.permissions().mode() & 0o7777, metadata.mtime(), &content);
-    if is_elf {
-        for library in libraries(path)? {
-            host_file(archive, &library)?;
-        }
-    }
-    Ok(())
-}
-
-/// The shared libraries of an executable, its loader included.
-fn libraries(path: &Path) -> Result<Vec<PathBuf>> {
-    let done = Command::new("ldd")
-        .arg(path)
-        .env("LC_ALL", "C")
-        .output()
-        .context("running ldd")?;
-    // ldd fails on a static executable, and says so.
-    let text = String::from_utf8_lossy(&done.stdout);
-    parse_ldd(&text).with_context(|| format!("ldd {}:\n{text}", path.display()))
-}
-
-fn parse_ldd(text: &str) -> Result<Vec<PathBuf>> {
-    let mut libraries = Vec::new();
-    for line in text.lines().map(str::trim) {
-        let place = line.split_once(" => ").map_or(line, |(_, place)| place);
-        if place == "not found" {
-            bail!("a library is missing: {line}");
-        }
-        // The vDSO has no path, a static executable no libraries.
-        if place.starts_with('/') {
-            libraries.push(PathBuf::from(place.split(" (0x").next().unwrap_or(place)));
-        }
-    }
-    Ok(libraries)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{PathBuf, executables, live_tests, parse_ldd};
-
-    #[test]
-    fn libraries_and_the_loader_but_not_the_vdso() {
-        let text = "\tlinux-vdso.so.1 (0x00007f9d1444c000)\n\tlibz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f9d14327000)\n\
-                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f9d1444e000)\n";
-        let expected = ["/lib/x86_64-linux-gnu/libz.so.1", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
-        assert_eq!(parse_ldd(text).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_static_executable_has_none_and_a_missing_one_is_an_error() {
-        assert!(parse_ldd("\tstatically linked\n").unwrap().is_empty());
-        assert!(parse_ldd("\tlibfoo.so.1 => not found\n").is_err());
-    }
+    use super::{PathBuf, executables, live_tests};
 
     #[test]
     fn only_live_tests_of_the_user_crate() {

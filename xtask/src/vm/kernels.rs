@@ -7,24 +7,24 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::apt::{Apt, Mirrors, Suite};
+use super::machine::Machine;
 use super::tools::{Tool, require};
-
-/// Debian's name of the guests' architecture.
-const ARCHITECTURE: &str = "amd64";
 
 /// A kernel to test on.
 #[derive(Debug)]
 pub(super) struct Kernel {
     /// What `--kernel` calls it.
     pub(super) name: &'static str,
+    pub(super) machine: Machine,
     suite: Suite,
     pub(super) why: &'static str,
 }
 
 /// Debian's cloud kernels: they have everything that a virtual machine needs built in, and nothing else.
-pub(super) const KERNELS: [Kernel; 4] = [
+pub(super) const KERNELS: [Kernel; 6] = [
     Kernel {
         name: "5.10",
+        machine: Machine::X86_64,
         suite: Suite {
             main: "bullseye",
             security: Some("bullseye-security"),
@@ -33,6 +33,7 @@ pub(super) const KERNELS: [Kernel; 4] = [
     },
     Kernel {
         name: "6.1",
+        machine: Machine::X86_64,
         suite: Suite {
             main: "bookworm",
             security: Some("bookworm-security"),
@@ -41,6 +42,7 @@ pub(super) const KERNELS: [Kernel; 4] = [
     },
     Kernel {
         name: "6.12",
+        machine: Machine::X86_64,
         suite: Suite {
             main: "trixie",
             security: Some("trixie-security"),
@@ -49,11 +51,30 @@ pub(super) const KERNELS: [Kernel; 4] = [
     },
     Kernel {
         name: "newest",
+        machine: Machine::X86_64,
         suite: Suite {
             main: "trixie-backports",
             security: None,
         },
         why: "what distributions ship next",
+    },
+    Kernel {
+        name: "6.1-arm64",
+        machine: Machine::Arm64,
+        suite: Suite {
+            main: "bookworm",
+            security: Some("bookworm-security"),
+        },
+        why: "Debian 12",
+    },
+    Kernel {
+        name: "6.12-arm64",
+        machine: Machine::Arm64,
+        suite: Suite {
+            main: "trixie",
+            security: Some("trixie-security"),
+        },
+        why: "Debian 13",
     },
 ];
 
@@ -180,10 +201,10 @@ impl Cache {
         let scratch = self.folder.join(format!("{}.new", kernel.name));
         remove(&scratch)?;
         let mirrors = Mirrors::of_this_machine()?;
-        let apt = Apt::update(&scratch.join("apt"), &mirrors, &kernel.suite, ARCHITECTURE)?;
+        let apt = Apt::update(&scratch.join("apt"), &mirrors, &kernel.suite, kernel.machine.debian())?;
 
         // The metapackage names the image; since 6.19 the image is a package that only names others.
-        let meta = apt.package(&format!("linux-image-cloud-{ARCHITECTURE}"))?;
+        let meta = apt.package(&format!("linux-image-cloud-{}", kernel.machine.debian()))?;
         let named = |package: &super::apt::Package, prefix: &str| {
             package.depends.iter().find(|name| name.starts_with(prefix)).cloned()
         };

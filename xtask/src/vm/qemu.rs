@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::kernels::Image;
+use super::machine::Machine;
 use super::report::{Closed, End, Outcome, Session};
-use super::tools::Tool;
 
 /// What one boot is to do.
 pub(super) struct Order<'a> {
+    pub(super) machine: Machine,
     pub(super) image: &'a Image,
     pub(super) root: &'a Path,
     pub(super) filters: &'a [String],
@@ -40,23 +41,19 @@ pub(super) struct Boot {
 /// How long a guest may need to kill a test that is out of time, and to say so.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The emulator.
-pub(super) const EMULATOR: Tool = Tool {
-    program: "qemu-system-x86_64",
-    package: "qemu-system-x86",
-};
-
 /// The command line up to the serial lines. Software emulation and one processor, everywhere the same: hardware
 /// acceleration isn't to be had on most build servers, and with several emulated processors kernels crash that are not
 /// at fault.
 fn emulator(order: &Order<'_>, told: &str) -> Command {
-    let mut command = Command::new(EMULATOR.program);
-    command.args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024"]);
+    let mut command = Command::new(order.machine.emulator().program);
+    command.args(["-accel", "tcg", "-smp", "1", "-m", "1024"]);
+    command.args(order.machine.hardware());
     command.arg("-kernel").arg(&order.image.file);
     command.arg("-initrd").arg(order.root);
     // Without its ciphers' self-tests a kernel boots a second sooner.
-    let kernel = "console=ttyS0 panic=-1 quiet mitigations=off cryptomgr.notests";
-    command.arg("-append").arg(format!("{kernel} {told}"));
+    let kernel = "panic=-1 quiet mitigations=off cryptomgr.notests";
+    let console = order.machine.console();
+    command.arg("-append").arg(format!("console={console} {kernel} {told}"));
     command.args(["-no-reboot", "-net", "none"]);
     command
 }
@@ -73,7 +70,11 @@ pub(super) fn shell(order: &Order<'_>) -> Result<()> {
 
 /// Boots a guest that runs tests. `show` is called with each test's outcome as it becomes known.
 pub(super) fn run(order: &Order<'_>, show: &mut dyn FnMut(&Outcome)) -> Result<Boot> {
-    let mut told = format!("vm.report=ttyS1 vm.timeout={}", order.test_timeout.as_secs());
+    let mut told = format!(
+        "vm.report={} vm.timeout={}",
+        order.machine.report(),
+        order.test_timeout.as_secs()
+    );
     if !order.filters.is_empty() {
         told.push_str(&format!(" vm.filter={}", order.filters.join(",")));
     }
@@ -85,12 +86,8 @@ pub(super) fn run(order: &Order<'_>, show: &mut dyn FnMut(&Outcome)) -> Result<B
     let mut qemu = emulator(order, &told)
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
         // The report comes out of QEMU's standard error: a pipe that is there from the start, without a name.
-        .args([
-            "-chardev",
-            "file,id=report,path=/dev/stderr",
-            "-serial",
-            "chardev:report",
-        ])
+        .args(["-chardev", "file,id=report,path=/dev/stderr"])
+        .args(order.machine.report_line())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::cpio::Archive;
 use super::kernels::{Image, Kernel};
-use super::{qemu, rootfs};
+use super::rootfs;
 
 const STEPS: &str = include_str!("systemd.sh");
 /// All of it. A boot takes half a minute, the watchdog's patience another half.
@@ -79,7 +79,7 @@ fn ours(kernel: &Kernel, debs: [&Path; 2]) -> std::io::Result<Vec<u8>> {
 fn boot(kernel: &Kernel, image: &Image, root: &Path, log: &Path) -> Result<()> {
     let mut log = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     let started = Instant::now();
-    let mut qemu = Command::new(qemu::EMULATOR.program)
+    let mut qemu = Command::new(kernel.machine.emulator().program)
         .args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "3072"])
         .arg("-kernel")
         .arg(&image.file)

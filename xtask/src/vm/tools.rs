@@ -15,7 +15,7 @@ pub(super) struct Tool {
 
 /// Where programs are looked for that go into the guest or are run: what the distribution installed, never what a
 /// developer has in a folder of their own.
-const FOLDERS: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+pub(super) const FOLDERS: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 
 /// The path of a program that the distribution installed.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
