@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Where the kernel shows its lockdown mode.
 pub const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
@@ -13,6 +13,8 @@ pub const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 pub mod capability {
     /// Covers both of the others, on kernels that have them and on those that don't.
     pub const SYS_ADMIN: u32 = 21;
+    /// Raising limits.
+    pub const SYS_RESOURCE: u32 = 24;
     /// Reading kernel memory from eBPF.
     pub const PERFMON: u32 = 38;
     /// Loading eBPF programs.
@@ -87,6 +89,35 @@ pub fn lift_memlock() {
     if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
         log::debug!("lifting RLIMIT_MEMLOCK (needed before Linux 5.11 only): {error}");
     }
+}
+
+/// Whether the memory of eBPF maps counts against RLIMIT_MEMLOCK, as it did before Linux 5.11: found out by making a map without
+/// any such memory. `None` when this process can't make maps at all. For a process with one thread: the limit is changed for a
+/// moment.
+#[must_use]
+pub fn maps_count_as_locked() -> Option<bool> {
+    let makes_one = || matches!(aya::sys::is_map_supported(aya::maps::MapType::Array), Ok(true));
+    if !makes_one() {
+        return None;
+    }
+    let limit = getrlimit(Resource::Memlock);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Memlock, none).ok()?;
+    let made = makes_one();
+    // It was this before, so it is allowed.
+    let _ = setrlimit(Resource::Memlock, limit);
+    Some(!made)
+}
+
+/// Whether this process may have as much locked memory as it wants.
+#[must_use]
+pub fn can_lift_memlock() -> bool {
+    getrlimit(Resource::Memlock).maximum.is_none()
+        || effective_capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+            .is_some_and(|set| set & (1 << capability::SYS_RESOURCE) != 0)
 }
 
 #[cfg(test)]

@@ -41,10 +41,12 @@ pub(super) fn run() -> anyhow::Result<Status> {
         btf(),
         capabilities(),
         ring_buffer(),
+        locked_memory(),
         lockdown(),
         unprivileged(),
         lsm(),
         cgroups(),
+        tracefs(),
         journald(),
     ];
     let mut out = String::new();
@@ -76,7 +78,7 @@ fn kernel() -> Line {
 
 fn btf() -> Line {
     let cost = "without it nothing can be watched: use a kernel with CONFIG_DEBUG_INFO_BTF (the distributions' have it since \
-                2020)";
+                2020), or name its type information with `watch --btf FILE`";
     match fs::read(Options::BTF) {
         Err(error) => line(
             State::Miss,
@@ -128,7 +130,7 @@ fn capabilities() -> Line {
 fn ring_buffer() -> Line {
     match aya::sys::is_map_supported(aya::maps::MapType::RingBuf) {
         Ok(true) => line(State::Ok, "BPF ring buffer", "the kernel makes one", ""),
-        Ok(false) if !host::missing_capabilities().is_empty() => line(
+        Ok(false) | Err(_) if !host::missing_capabilities().is_empty() => line(
             State::Unknown,
             "BPF ring buffer",
             "can't be tried without the capabilities",
@@ -141,6 +143,54 @@ fn ring_buffer() -> Line {
             "`watch` can't start: it came with Linux 5.8",
         ),
         Err(error) => line(State::Unknown, "BPF ring buffer", error.to_string(), ""),
+    }
+}
+
+/// Needed before Linux 5.11 only, which is found out by trying.
+fn locked_memory() -> Line {
+    const WHAT: &str = "locked memory";
+    let counts = match host::maps_count_as_locked() {
+        Some(counts) => counts,
+        None => return line(State::Unknown, WHAT, "can't be tried without the capabilities", ""),
+    };
+    if !counts {
+        return line(State::Ok, WHAT, "eBPF maps do not count against its limit", "");
+    }
+    if host::can_lift_memlock() {
+        return line(
+            State::Ok,
+            WHAT,
+            "eBPF maps count against its limit, which `watch` can lift",
+            "",
+        );
+    }
+    line(
+        State::Miss,
+        WHAT,
+        "eBPF maps count against its limit, which this process can't lift",
+        "`watch` may be refused its maps: grant CAP_SYS_RESOURCE, or set the limit (ulimit -l unlimited; LimitMEMLOCK=infinity)",
+    )
+}
+
+fn tracefs() -> Line {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    match mounts.lines().find_map(|mount| {
+        let mut fields = mount.split(' ').skip(1);
+        let (place, kind) = (fields.next()?, fields.next()?);
+        (kind == "tracefs").then(|| place.to_owned())
+    }) {
+        Some(place) => line(
+            State::Ok,
+            "tracefs",
+            format!("mounted on {place} (does not matter)"),
+            "",
+        ),
+        None => line(
+            State::Ok,
+            "tracefs",
+            "not mounted (does not matter: the kernel is asked for the tracepoint itself)",
+            "",
+        ),
     }
 }
 
@@ -190,12 +240,15 @@ fn cgroups() -> Line {
         line(State::Ok, "cgroups", "version 2", "")
     } else if root.join("unified/cgroup.controllers").exists() {
         line(State::Ok, "cgroups", "hybrid: version 1, with version 2 beside it", "")
-    } else if root.join("memory").exists() || root.join("systemd").exists() {
+    } else if ["pids", "memory", "cpu"]
+        .iter()
+        .any(|controller| root.join(controller).join("cgroup.procs").exists())
+    {
         line(
-            State::Miss,
+            State::Ok,
             "cgroups",
-            "version 1 only",
-            "cgroup ids, which are those of version 2, do not tell units and containers apart on this host",
+            "version 1: units and containers are told by the hierarchy of the pids controller",
+            "",
         )
     } else {
         line(

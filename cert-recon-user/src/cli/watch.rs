@@ -75,8 +75,8 @@ pub(super) struct Args {
     /// How often it reports on itself (and on SIGUSR1). [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = config::interval)]
     pub(super) health_interval: Option<Duration>,
-    /// The kernel's type information.
-    #[arg(long, value_name = "FILE", default_value = Options::BTF, hide = true)]
+    /// The type information (BTF) of exactly the running kernel, where the kernel itself has none.
+    #[arg(long, value_name = "FILE", default_value = Options::BTF)]
     pub(super) btf: PathBuf,
 }
 

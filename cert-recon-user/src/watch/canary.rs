@@ -10,6 +10,7 @@ use std::{
 
 use cert_recon_common::CANARY_ARGV;
 
+use super::selfcheck;
 use crate::{event::Argv, record::Blind, source::live::Nonce};
 
 /// The hidden command that does nothing. Eight characters: the length of the canary's argv is part of the contract with the
@@ -50,11 +51,20 @@ pub struct Canary {
     next: Instant,
     ticked: Instant,
     children: Vec<Child>,
+    first: First,
     last_seen: Option<SystemTime>,
     failure: Option<String>,
     /// One came back since the last one was sent.
     back: bool,
     blind: bool,
+}
+
+/// What is known of the first one.
+#[derive(Clone, Copy, Debug, Default)]
+struct First {
+    pid: Option<u32>,
+    /// It has run, and so was its exec.
+    ran: bool,
 }
 
 /// What has changed.
@@ -81,6 +91,7 @@ impl Canary {
             next: now,
             ticked: now,
             children: Vec::new(),
+            first: First::default(),
             last_seen: None,
             failure: None,
             back: false,
@@ -106,7 +117,12 @@ impl Canary {
 
     /// Sends a canary when it is time; says when one is overdue, or when one came back after that.
     pub fn tick(&mut self, now: Instant, time: SystemTime) -> Option<Change> {
-        self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        let first = &mut self.first;
+        self.children.retain_mut(|child| {
+            let ended = child.try_wait();
+            first.ran |= first.pid == Some(child.id()) && matches!(ended, Ok(Some(status)) if status.success());
+            matches!(ended, Ok(None))
+        });
         let (change, due) = self.look(now, time);
         if due && let Err(error) = self.send() {
             self.failure = Some(format!(
@@ -161,6 +177,16 @@ impl Canary {
         self.last_seen
     }
 
+    /// The process id of the first one.
+    pub(super) fn first_pid(&self) -> Option<u32> {
+        self.first.pid
+    }
+
+    /// Whether the first one has run by the last [`tick`](Self::tick).
+    pub(super) fn first_ran(&self) -> bool {
+        self.first.ran
+    }
+
     /// Whether one is overdue.
     #[must_use]
     pub fn is_blind(&self) -> bool {
@@ -170,7 +196,7 @@ impl Canary {
     fn send(&mut self) -> io::Result<()> {
         self.number = (self.number + 1) % 100_000_000;
         let nonce: String = self.nonce.iter().copied().map(char::from).collect();
-        let child = Command::new("/proc/self/exe")
+        let child = Command::new(selfcheck::CALLED)
             .arg0(nonce)
             .arg(COMMAND)
             .arg(format!("{:08}", self.number))
@@ -180,6 +206,7 @@ impl Canary {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
+        self.first.pid.get_or_insert(child.id());
         self.children.push(child);
         Ok(())
     }

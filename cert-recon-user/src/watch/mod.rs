@@ -6,6 +6,7 @@ mod health;
 mod monitor;
 pub mod privileges;
 mod reloader;
+mod selfcheck;
 pub mod service;
 mod view;
 
@@ -30,6 +31,7 @@ use self::{
     health::HealthBook,
     monitor::{Monitor, Signals, Sink},
     reloader::Reloader,
+    selfcheck::Truth,
     service::{Condition, Service},
     view::View,
 };
@@ -74,6 +76,8 @@ const RECORD_WAIT: Duration = Duration::from_millis(400);
 /// What is said when it does not come back by then. The monitor goes on: a later one can still come back.
 const NO_CANARY: &str = "the hooks are attached, but the monitor's own exec did not come back through the kernel: nothing may be \
     seen. `cert-recon doctor` says what this host lacks";
+/// What is wrong when the others come back without it.
+const UNREAD: &str = "its arguments are not among those of the execs that came back";
 /// How often the monitor looks at itself.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -163,6 +167,18 @@ pub enum WatchError {
     /// The address of the metrics.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// What the kernel side said of the monitor's own exec is not so.
+    #[error(
+        "what came back of the monitor's own exec is wrong: {mistake}. The type information in {btf} is not that of this kernel, \
+         or this program does not understand the kernel: nothing was reported. Name the right one with --btf FILE, or report this \
+         with `uname -a`"
+    )]
+    Mistaken {
+        /// What is wrong.
+        mistake: String,
+        /// The type information.
+        btf: String,
+    },
     /// Rights could not be given up.
     #[error("giving up capabilities: {0}; nothing is watched with more rights than are needed")]
     Privileges(#[source] rustix::io::Errno),
@@ -215,8 +231,18 @@ impl std::fmt::Display for Closing {
     }
 }
 
+/// What waits until the first canary is back: what the kernel side says may be wrong until then.
+enum Held {
+    Report(Box<Report>, Option<Executable>),
+    Record(Record),
+}
+
+/// What is held at most; more than this is let go, right or wrong.
+const MOST_HELD: usize = 10_000;
+
 /// The way of records to the outputs.
 struct Outlet {
+    held: Option<Vec<Held>>,
     stage: Stage,
     gate: SharedGate,
     outputs: Arc<Outputs>,
@@ -346,11 +372,33 @@ impl Outlet {
         let stage_config = stage_config(config.hashing, outputs.record.is_some());
         let stage = Stage::start(stage_config, Sources::system(), door).map_err(WatchError::Enrich)?;
         Ok(Self {
+            held: Some(Vec::new()),
             stage,
             gate,
             outputs,
             metrics: None,
         })
+    }
+
+    /// Sends what was held, and holds nothing more.
+    fn let_go(&mut self) {
+        for held in self.held.take().into_iter().flatten() {
+            match held {
+                Held::Report(report, executable) => self.stage.submit(*report, executable.as_ref()),
+                Held::Record(record) => self.stage.pass(record),
+            }
+        }
+    }
+
+    fn send(&mut self, item: Held) {
+        if self.held.as_ref().is_some_and(|held| held.len() >= MOST_HELD) {
+            self.let_go();
+        }
+        match (&mut self.held, item) {
+            (Some(held), item) => held.push(item),
+            (None, Held::Report(report, executable)) => self.stage.submit(*report, executable.as_ref()),
+            (None, Held::Record(record)) => self.stage.pass(record),
+        }
     }
 
     /// Tells the metrics how things are, once the gate has decided about every report that was made.
@@ -398,11 +446,14 @@ impl Sink for Outlet {
             }),
             _ => None,
         };
-        self.stage.submit(report, executable.as_ref());
+        match self.held {
+            None => self.stage.submit(report, executable.as_ref()),
+            Some(_) => self.send(Held::Report(Box::new(report), executable)),
+        }
     }
 
     fn record(&mut self, record: Record) {
-        self.stage.pass(record);
+        self.send(Held::Record(record));
     }
 }
 
@@ -477,7 +528,12 @@ pub async fn run(
         .with_programs(programs),
         Processes::new(config.processes, Signals),
         Canary::new(config.live.nonce, config.canary_interval, started),
+        Truth::of_this_process(),
     );
+    let mistaken = |mistake: String| WatchError::Mistaken {
+        mistake,
+        btf: config.live.btf.display().to_string(),
+    };
     scan(&mut monitor, &live);
     monitor.tick_canary(started, SystemTime::now(), &mut outlet);
 
@@ -494,6 +550,14 @@ pub async fn run(
                 }
                 if monitor.scan_is_over() {
                     monitor.finish_scan(live.totals().lost);
+                }
+                if outlet.held.is_some() {
+                    if let Some(mistake) = monitor.mistake() {
+                        return Err(mistaken(mistake.to_string()));
+                    }
+                    if monitor.is_checked() {
+                        outlet.let_go();
+                    }
                 }
             }
             _ = ticks.tick() => {
@@ -542,12 +606,23 @@ pub async fn run(
             ready();
             service.ready(Instant::now(), &condition(&monitor, &live, &outlet.gate));
         } else if waited && !seen && !std::mem::replace(&mut late, true) {
+            if unread(&monitor, &live) {
+                return Err(mistaken(UNREAD.to_owned()));
+            }
+            outlet.let_go();
             log::error!("{NO_CANARY}");
             service.not_ready(NO_CANARY);
         }
     };
     service.stopping();
     live.stop(DRAIN_LIMIT, &mut |arrival| monitor.take(arrival, &mut outlet));
+    if outlet.held.is_some() {
+        // The first canary may have come back just now.
+        if let Some(mistake) = monitor.mistake() {
+            return Err(mistaken(mistake.to_string()));
+        }
+        outlet.let_go();
+    }
     let totals = live.totals();
     monitor.settle_loss(totals.lost, SystemTime::now());
     monitor.tell_all_loss(Instant::now(), &mut outlet);
@@ -584,6 +659,12 @@ pub async fn run(
     }
     result?;
     Ok(Closing { totals, sums, outputs })
+}
+
+/// Whether execs come through, the first canary was one of them, and yet none had its arguments.
+fn unread(monitor: &Monitor, live: &Live) -> bool {
+    let totals = live.totals();
+    monitor.canary.first_ran() && totals.execs > 0 && totals.lost == 0 && totals.delivered == totals.execs
 }
 
 /// Waits for a thread, but no longer than that.

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::canary::{Canary, Change};
+use super::{
+    canary::{Canary, Change},
+    selfcheck::{Mistake, Truth},
+};
 use crate::{
     enrich::{
         cgroup::Cgroup,
@@ -65,6 +68,9 @@ pub(super) struct Monitor {
     pipeline: Pipeline,
     processes: Processes<Signals>,
     pub(super) canary: Canary,
+    /// Until the first canary is back.
+    truth: Option<Truth>,
+    mistake: Option<Mistake>,
     scan: Option<PendingScan>,
     last_scan: Instant,
     unknown_at_scan: u64,
@@ -79,11 +85,13 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    pub(super) fn new(pipeline: Pipeline, processes: Processes<Signals>, canary: Canary) -> Self {
+    pub(super) fn new(pipeline: Pipeline, processes: Processes<Signals>, canary: Canary, truth: Truth) -> Self {
         Self {
             pipeline,
             processes,
             canary,
+            truth: Some(truth),
+            mistake: None,
             scan: None,
             last_scan: Instant::now(),
             unknown_at_scan: 0,
@@ -117,6 +125,16 @@ impl Monitor {
         self.pipeline.set_rules(engine, min_confidence);
     }
 
+    /// What is wrong in what the first canary came back with.
+    pub(super) fn mistake(&self) -> Option<&Mistake> {
+        self.mistake.as_ref()
+    }
+
+    /// Whether the first canary is back, and all is right in it.
+    pub(super) fn is_checked(&self) -> bool {
+        self.truth.is_none() && self.mistake.is_none()
+    }
+
     /// Every report that was made counts as a finding here; the gate knows what became of it.
     pub(super) fn sums(&self) -> Sums {
         self.pipeline.sums()
@@ -134,6 +152,9 @@ impl Monitor {
         self.last_exec = exec.time;
         if self.canary.is_own(exec.argv, exec.time) {
             self.pipeline.take_own(lost);
+            if let Some(truth) = self.truth.take() {
+                self.mistake = truth.compare(exec, self.canary.first_pid());
+            }
         } else if let Some(mut report) = self.pipeline.take(exec, lost) {
             self.processes.describe(exec, &mut report);
             if let Some(path) = exec.cgroup.map(FilePath::to_vec) {

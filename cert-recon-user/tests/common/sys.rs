@@ -169,6 +169,19 @@ pub(crate) fn unmount(target: &Path) -> io::Result<()> {
     check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
 }
 
+/// Sets the host's clock.
+pub(crate) fn set_clock(time: std::time::SystemTime) -> io::Result<()> {
+    let since = time
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .map_err(io::Error::other)?;
+    // SAFETY: a timespec of zeros is valid; its fields are of other widths on other machines.
+    let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
+    spec.tv_sec = libc::time_t::try_from(since.as_secs()).map_err(io::Error::other)?;
+    spec.tv_nsec = libc::c_long::from(since.subsec_nanos().cast_signed());
+    // SAFETY: the timespec is whole.
+    check(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const spec) }).map(drop)
+}
+
 /// Leaves the mount namespace; what is mounted from now on is seen by this process alone.
 pub(crate) fn child_private_mounts() -> io::Result<()> {
     child_unshare(libc::CLONE_NEWNS)?;

@@ -19,8 +19,8 @@ pub enum LiveError {
     /// There is no type information.
     #[error(
         "reading the kernel's type information (BTF) from {path}: {source}; this kernel was built without \
-         CONFIG_DEBUG_INFO_BTF, or /sys is not mounted: mount it, or use a kernel of the distribution (those since 2020 \
-         have BTF)"
+         CONFIG_DEBUG_INFO_BTF, or /sys is not mounted: mount it, name a file with the type information of exactly this \
+         kernel (--btf FILE), or use a kernel of the distribution (those since 2020 have BTF)"
     )]
     NoBtf {
         /// Where it was looked for.
@@ -45,6 +45,17 @@ pub enum LiveError {
         release: String,
         /// What the kernel said.
         source: Box<aya::EbpfError>,
+    },
+    /// The kernel lacks a function that the program calls.
+    #[error(
+        "kernel {release} lacks a helper function that the eBPF program calls ({said}); Linux 5.8 and later have all of them: \
+         a newer kernel is needed"
+    )]
+    NoHelper {
+        /// `uname -r`.
+        release: String,
+        /// The verifier's words.
+        said: String,
     },
     /// Lockdown forbids reading kernel memory.
     #[error(

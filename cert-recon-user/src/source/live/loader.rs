@@ -545,8 +545,31 @@ fn explain_load(error: EbpfError) -> LiveError {
 }
 
 fn explain_program(error: ProgramError) -> LiveError {
+    if let ProgramError::LoadError { verifier_log, .. } = &error
+        && let Some(said) = missing_helper(&verifier_log.to_string())
+    {
+        return LiveError::NoHelper {
+            release: host::kernel_release(),
+            said,
+        };
+    }
     let code = os_error(&error);
     explain("program", Box::new(error), code)
+}
+
+/// What the verifier says of a helper function that it does not know, or does not allow here (`check_helper_call()` in
+/// `kernel/bpf/verifier.c`).
+fn missing_helper(verifier_log: &str) -> Option<String> {
+    let said = |line: &&str| {
+        [
+            "invalid func ",
+            "unknown func ",
+            "program of this type cannot use helper ",
+        ]
+        .iter()
+        .any(|start| line.contains(start))
+    };
+    verifier_log.lines().rfind(said).map(|line| line.trim().to_owned())
 }
 
 fn explain(what: &'static str, source: Box<dyn Error + Send + Sync>, code: Option<i32>) -> LiveError {
@@ -559,5 +582,23 @@ fn explain(what: &'static str, source: Box<dyn Error + Send + Sync>, code: Optio
     LiveError::Load {
         what: "loading",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_helper;
+
+    #[test]
+    fn a_missing_helper_is_found_in_what_verifiers_say() {
+        for line in [
+            "invalid func unknown#9999",
+            "unknown func bpf_ktime_get_boot_ns#125",
+            "program of this type cannot use helper bpf_loop#181",
+        ] {
+            let log = format!("0: (85) call unknown#9999\n{line}\nprocessed 0 insns (limit 1000000)\n");
+            assert_eq!(missing_helper(&log).as_deref(), Some(line));
+        }
+        assert_eq!(missing_helper("R1 type=scalar expected=fp\nprocessed 7 insns\n"), None);
     }
 }

@@ -1,0 +1,179 @@
+//! A host that can't be watched, or type information that is not its own: a clear error, status 2, nothing attached, nothing
+//! printed.
+
+#[expect(dead_code, reason = "each file of tests uses its part of the harness")]
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use common::{
+    eventually, sys,
+    temp::Temp,
+    watch::{Ended, binary, command, output_of, path_text},
+};
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Asserts that it ended with status 2 and these words, said nothing else, and left nothing in the kernel.
+#[track_caller]
+fn assert_refused(command: &mut Command, words: &[&str]) -> Ended {
+    let before = sys::loaded(sys::Loaded::Programs);
+    let ended = output_of(command);
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert_eq!(ended.stdout, "", "{ended:?}");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} is not in {}", ended.stderr);
+    }
+    for word in ["watching every exec", "panicked"] {
+        assert!(!ended.stderr.contains(word), "{word:?} is in {}", ended.stderr);
+    }
+    // The kernel lets go of a program a moment after its last user has.
+    let gone = || {
+        let now = sys::loaded(sys::Loaded::Programs);
+        now.difference(&before).all(|id| is_held(*id))
+    };
+    assert!(eventually(gone), "programs are left in the kernel: {ended:?}");
+    ended
+}
+
+/// Whether a process has this program: then it is not of the one that has ended.
+fn is_held(id: u32) -> bool {
+    let line = format!("prog_id:\t{id}");
+    fs::read_dir("/proc").into_iter().flatten().flatten().any(|process| {
+        let infos = fs::read_dir(process.path().join("fdinfo")).into_iter().flatten();
+        infos
+            .flatten()
+            .any(|info| fs::read_to_string(info.path()).is_ok_and(|text| text.lines().any(|other| other == line)))
+    })
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+/// Where the type information has the offset (in bits) of a structure's member.
+fn place_of(btf: &[u8], structure: &str, member: &str) -> usize {
+    let header = u32_at(btf, 4) as usize;
+    let (types, strings) = (header + u32_at(btf, 8) as usize, header + u32_at(btf, 16) as usize);
+    let end = types + u32_at(btf, 12) as usize;
+    let is = |name: u32, wanted: &str| {
+        let text = &btf[strings + name as usize..];
+        text.starts_with(wanted.as_bytes()) && text.get(wanted.len()) == Some(&0)
+    };
+    let mut at = types;
+    while at < end {
+        let (name, info) = (u32_at(btf, at), u32_at(btf, at + 4));
+        let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
+        at += 12;
+        if kind == 4 && is(name, structure) {
+            for place in (0..count).map(|n| at + n * 12) {
+                if is(u32_at(btf, place), member) {
+                    return place + 8;
+                }
+            }
+        }
+        at += match kind {
+            1 | 14 | 17 => 4,
+            3 => 12,
+            4 | 5 | 15 | 19 => 12 * count,
+            6 | 13 => 8 * count,
+            _ => 0,
+        };
+    }
+    panic!("no {member} in {structure}")
+}
+
+/// The running kernel's type information with one member a few bytes from where it is.
+fn broken(temp: &Temp, structure: &str, member: &str, bytes: i32) -> PathBuf {
+    let mut btf = fs::read(BTF).expect("the kernel's type information");
+    let place = place_of(&btf, structure, member);
+    let moved = u32_at(&btf, place).wrapping_add_signed(bytes * 8);
+    btf[place..place + 4].copy_from_slice(&moved.to_ne_bytes());
+    let path = temp.join(format!("{structure}.{member}"));
+    fs::write(&path, btf).expect("a file");
+    path
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn an_offset_that_is_wrong_is_noticed_by_the_monitor_s_own_exec_before_anything_is_printed() {
+    let temp = Temp::new();
+    // One of each structure that every report is made from, moved to where something else is.
+    for (structure, member, bytes) in [
+        ("task_struct", "tgid", 4),
+        ("task_struct", "real_parent", 16),
+        ("cred", "uid", 64),
+        ("task_struct", "mm", -16),
+        ("task_struct", "fs", 8),
+        ("dentry", "d_parent", 8),
+        ("inode", "i_size", 8),
+        ("linux_binprm", "filename", -8),
+    ] {
+        let path = broken(&temp, structure, member, bytes);
+        let ended = assert_refused(
+            &mut command(&["watch", "--all-execs", "--format", "json", "--btf", path_text(&path)]),
+            &[
+                "the monitor's own exec is wrong: ",
+                path_text(&path),
+                "--btf FILE",
+                "uname -a",
+            ],
+        );
+        println!("{structure}.{member}: {}", ended.stderr.trim_end());
+    }
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn the_kernel_s_own_type_information_may_be_named() {
+    let temp = Temp::new();
+    let copy = temp.join("btf");
+    fs::copy(BTF, &copy).expect("a copy");
+    let watch = common::watch::Watch::start(&["watch", "--format", "json", "--btf", path_text(&copy)]);
+    watch.barrier();
+    watch.stop();
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_kernel_without_type_information_is_told_with_the_flag_that_helps() {
+    let missing = Path::new("/nonexistent/vmlinux");
+    assert_refused(
+        &mut command(&["watch", "--btf", path_text(missing)]),
+        &[path_text(missing), "CONFIG_DEBUG_INFO_BTF", "--btf FILE"],
+    );
+}
+
+/// The program with another number in its calls of `bpf_ktime_get_boot_ns` (125), as on a kernel that has no such function.
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_helper_function_that_the_kernel_lacks_is_told_with_the_kernel_s_release() {
+    let mut program = fs::read(binary()).expect("cert-recon");
+    let object: &[u8] = include_bytes!("../../cert-recon-ebpf/cert-recon.bpf.o");
+    let at = program
+        .windows(object.len())
+        .position(|bytes| bytes == object)
+        .expect("the object is in the program");
+    let call = [0x85, 0, 0, 0, 125, 0, 0, 0];
+    let calls: Vec<usize> = program[at..at + object.len()]
+        .chunks_exact(8)
+        .enumerate()
+        .filter(|(_, instruction)| *instruction == call)
+        .map(|(n, _)| at + n * 8)
+        .collect();
+    assert!(!calls.is_empty(), "no call of the helper");
+    for place in calls {
+        program[place + 4..place + 8].copy_from_slice(&9999u32.to_le_bytes());
+    }
+    let temp = Temp::new();
+    let path = temp.executable("lacking", &program);
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");
+    assert_refused(
+        Command::new(&path).arg("watch"),
+        &["helper function", "9999", release.trim(), "Linux 5.8"],
+    );
+}
