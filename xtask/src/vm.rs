@@ -6,6 +6,7 @@
 
 mod apt;
 mod cpio;
+mod document;
 mod guest;
 mod kernels;
 mod machine;
@@ -39,7 +40,8 @@ const SHOWN_LINES: usize = 60;
 /// Runs the live tests on real kernels in QEMU.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Kernels to test on: 5.10, 6.1, 6.12, newest, 6.1-arm64, 6.12-arm64 [default: all]
+    /// Kernels to test on: 5.10, 6.1, 6.12, newest, 6.1-arm64, 6.12-arm64, and on odd hosts 6.1-odd, 6.12-locked
+    /// [default: all; with --test, all that are not odd]
     #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
     kernels: Vec<String>,
     /// Only tests whose `binary::test` contains this
@@ -69,6 +71,9 @@ pub(crate) struct Args {
     /// Writes what the verifiers walked into the repository's table, instead of comparing with it
     #[arg(long, conflicts_with_all = ["shell", "systemd", "list"])]
     record_verifier: bool,
+    /// Puts the verdicts into the table of this file, beside those on kernels that are not tested now
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shell", "systemd", "list"])]
+    table: Option<PathBuf>,
     /// Seconds that one test may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     test_timeout: u64,
@@ -126,7 +131,10 @@ pub(crate) fn run_all() -> Result<()> {
 ///
 /// When a test fails, a kernel can't be had, or the machine lacks what it takes.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let chosen = choose(&args.kernels)?;
+    let mut chosen = choose(&args.kernels)?;
+    if args.kernels.is_empty() && !args.tests.is_empty() {
+        chosen.retain(|kernel| kernel.odd.is_none());
+    }
     ensure!(
         args.tests
             .iter()
@@ -168,6 +176,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     columns.sort_by_key(|column| KERNELS.iter().position(|kernel| column.kernel == kernel.name));
     println!("\n{}", table::render(&columns));
     let (_, failed, _) = table::count(&columns);
+    if let Some(file) = &args.table {
+        document::write(file, &columns)?;
+    }
     if args.record_verifier {
         verifier::record(&columns)?;
     }
@@ -375,6 +386,14 @@ impl Work<'_> {
         })
     }
 
+    /// Those that are asked for; otherwise, on an odd host, those that it is for.
+    fn filters(&self, kernel: &Kernel) -> Vec<&str> {
+        match &kernel.odd {
+            Some(odd) if self.args.tests.is_empty() => odd.tests.to_vec(),
+            _ => self.args.tests.iter().map(String::as_str).collect(),
+        }
+    }
+
     fn initramfs(&self, kernel: &Kernel, image: &Image) -> Result<PathBuf> {
         let file = self.folder.join(format!("{}.cpio", kernel.name));
         let mut content = self.root.clone();
@@ -385,7 +404,7 @@ impl Work<'_> {
 
     fn order<'b>(
         &'b self,
-        kernel: &Kernel,
+        kernel: &'b Kernel,
         image: &'b Image,
         root: &'b Path,
         after: Option<&'b str>,
@@ -393,9 +412,10 @@ impl Work<'_> {
     ) -> qemu::Order<'b> {
         qemu::Order {
             machine: kernel.machine,
+            odd: kernel.odd.as_ref(),
             image,
             root,
-            filters: &self.args.tests,
+            filters: self.filters(kernel),
             after,
             test_timeout: Duration::from_secs(self.args.test_timeout),
             boot_timeout: Duration::from_secs(self.args.boot_timeout),

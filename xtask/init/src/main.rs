@@ -9,6 +9,8 @@
 //! - `vm.filter=TEXT,TEXT`: only tests whose `binary::test` contains one of these;
 //! - `vm.after=NAME`: only tests that come after this one (the previous guest died in it);
 //! - `vm.timeout=SECONDS`: after which a test is killed;
+//! - `vm.cgroup=1`: cgroups of version 1, of the pids controller alone;
+//! - `vm.tracefs=no`: tracefs is not mounted;
 //! - `vm.shell`: no tests, a shell on the console.
 #![forbid(unsafe_code)]
 
@@ -28,6 +30,8 @@ struct Plan {
     filters: Vec<String>,
     after: Option<String>,
     timeout: u64,
+    old_cgroups: bool,
+    no_tracefs: bool,
     shell: bool,
 }
 
@@ -38,6 +42,8 @@ impl Plan {
             filters: Vec::new(),
             after: None,
             timeout: 120,
+            old_cgroups: false,
+            no_tracefs: false,
             shell: false,
         };
         for word in command_line.split_whitespace() {
@@ -47,6 +53,8 @@ impl Plan {
                 ("filter", list) => plan.filters = list.split(',').map(str::to_owned).collect(),
                 ("after", name) => plan.after = Some(name.to_owned()),
                 ("timeout", seconds) => plan.timeout = seconds.parse().unwrap_or(plan.timeout),
+                ("cgroup", "1") => plan.old_cgroups = true,
+                ("tracefs", "no") => plan.no_tracefs = true,
                 ("shell", _) => plan.shell = true,
                 _ => {}
             }
@@ -62,6 +70,12 @@ impl Plan {
 fn main() {
     let mut problems = system::mount_all();
     let plan = Plan::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
+    if plan.old_cgroups {
+        problems.extend(system::old_cgroups().err());
+    }
+    if plan.no_tracefs {
+        problems.extend(system::unmount("/sys/kernel/tracing").err());
+    }
     problems.extend(system::set_up());
     if plan.shell {
         for problem in problems {
@@ -93,6 +107,7 @@ mod unit {
         assert_eq!(plan.timeout, 7);
         assert!(plan.wants("live_exec::a") && plan.wants("live_long::argv_whole") && !plan.wants("live_long::env"));
         assert!(!plan.shell && plan.after.is_none());
+        assert!(!plan.old_cgroups && Plan::parse("vm.cgroup=1").old_cgroups);
     }
 
     #[test]

@@ -43,6 +43,24 @@ pub(crate) fn mount_all() -> Vec<String> {
     problems
 }
 
+/// Cgroups as they were before version 2: a hierarchy for each controller, here for one.
+pub(crate) fn old_cgroups() -> Result<(), String> {
+    const ROOT: &str = "/sys/fs/cgroup";
+    let pids = format!("{ROOT}/pids");
+    unmount(ROOT)?;
+    let mount = |kind, target: &str, options| {
+        mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options))
+            .map_err(|error| format!("mounting {kind} on {target}: {error}"))
+    };
+    mount("tmpfs", ROOT, "mode=0755")?;
+    fs::create_dir(&pids).map_err(|error| format!("{pids}: {error}"))?;
+    mount("cgroup", &pids, "pids")
+}
+
+pub(crate) fn unmount(target: &str) -> Result<(), String> {
+    umount2(target, MntFlags::empty()).map_err(|error| format!("unmounting {target}: {error}"))
+}
+
 /// Everything that is not a mount. Returns what went wrong.
 pub(crate) fn set_up() -> Vec<String> {
     let mut problems = Vec::new();

@@ -18,10 +18,25 @@ pub(super) struct Kernel {
     pub(super) machine: Machine,
     suite: Suite,
     pub(super) why: &'static str,
+    /// What is odd about the host around it.
+    pub(super) odd: Option<Odd>,
+}
+
+/// A kernel of the others on a host that is not as usual.
+#[derive(Debug)]
+pub(super) struct Odd {
+    /// Whose image it is.
+    image: &'static str,
+    /// More of the kernel's command line; init's own words are in `xtask/init/src/main.rs`.
+    pub(super) command_line: &'static str,
+    /// Processors, as QEMU is told.
+    pub(super) processors: &'static str,
+    /// The tests that this is about, and all that are run on it.
+    pub(super) tests: &'static [&'static str],
 }
 
 /// Debian's cloud kernels: they have everything that a virtual machine needs built in, and nothing else.
-pub(super) const KERNELS: [Kernel; 6] = [
+pub(super) const KERNELS: [Kernel; 8] = [
     Kernel {
         name: "5.10",
         machine: Machine::X86_64,
@@ -30,6 +45,7 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: Some("bullseye-security"),
         },
         why: "the oldest that cert-recon supports; locked memory is still limited by RLIMIT_MEMLOCK",
+        odd: None,
     },
     Kernel {
         name: "6.1",
@@ -39,6 +55,7 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: Some("bookworm-security"),
         },
         why: "Debian 12",
+        odd: None,
     },
     Kernel {
         name: "6.12",
@@ -48,6 +65,7 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: Some("trixie-security"),
         },
         why: "Debian 13",
+        odd: None,
     },
     Kernel {
         name: "newest",
@@ -57,6 +75,37 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: None,
         },
         why: "what distributions ship next",
+        odd: None,
+    },
+    Kernel {
+        name: "6.1-odd",
+        machine: Machine::X86_64,
+        suite: Suite {
+            main: "bookworm",
+            security: Some("bookworm-security"),
+        },
+        why: "locked down (integrity), cgroups of version 1, no tracefs, 128 possible processors",
+        odd: Some(Odd {
+            image: "6.1",
+            command_line: "lockdown=integrity vm.cgroup=1 vm.tracefs=no",
+            processors: "1,maxcpus=128",
+            tests: &["live_context::", "live_doctor::", "live_hosts::"],
+        }),
+    },
+    Kernel {
+        name: "6.12-locked",
+        machine: Machine::X86_64,
+        suite: Suite {
+            main: "trixie",
+            security: Some("trixie-security"),
+        },
+        why: "locked down (confidentiality): nothing can be watched, which has to be said",
+        odd: Some(Odd {
+            image: "6.12",
+            command_line: "lockdown=confidentiality",
+            processors: "1",
+            tests: &["live_doctor::"],
+        }),
     },
     Kernel {
         name: "6.1-arm64",
@@ -66,6 +115,7 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: Some("bookworm-security"),
         },
         why: "Debian 12",
+        odd: None,
     },
     Kernel {
         name: "6.12-arm64",
@@ -75,8 +125,16 @@ pub(super) const KERNELS: [Kernel; 6] = [
             security: Some("trixie-security"),
         },
         why: "Debian 13",
+        odd: None,
     },
 ];
+
+impl Kernel {
+    /// The name of its image in the cache.
+    fn image(&self) -> &'static str {
+        self.odd.as_ref().map_or(self.name, |odd| odd.image)
+    }
+}
 
 /// The kernel of this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Kernel> {
@@ -152,7 +210,7 @@ impl Cache {
 
     /// The kernel, if an earlier run has fetched it.
     pub(super) fn get(&self, kernel: &Kernel) -> Option<Image> {
-        let folder = self.folder.join(kernel.name);
+        let folder = self.folder.join(kernel.image());
         let package = fs::read_to_string(folder.join("package")).ok()?;
         let root = folder.join("root");
         let mut file = None;
@@ -196,9 +254,10 @@ impl Cache {
         ])?;
         eprintln!(
             "vm: fetching kernel {} from Debian's {}",
-            kernel.name, kernel.suite.main
+            kernel.image(),
+            kernel.suite.main
         );
-        let scratch = self.folder.join(format!("{}.new", kernel.name));
+        let scratch = self.folder.join(format!("{}.new", kernel.image()));
         remove(&scratch)?;
         let mirrors = Mirrors::of_this_machine()?;
         let apt = Apt::update(&scratch.join("apt"), &mirrors, &kernel.suite, kernel.machine.debian())?;
@@ -223,7 +282,7 @@ impl Cache {
 
         fs::write(scratch.join("package"), format!("{} {}\n", image.name, image.version))?;
         remove(&scratch.join("apt"))?;
-        let place = self.folder.join(kernel.name);
+        let place = self.folder.join(kernel.image());
         remove(&place)?;
         fs::rename(&scratch, &place)
             .with_context(|| format!("renaming {} to {}", scratch.display(), place.display()))?;

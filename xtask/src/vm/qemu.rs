@@ -10,16 +10,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::kernels::Image;
+use super::kernels::{Image, Odd};
 use super::machine::Machine;
 use super::report::{Closed, End, Outcome, Session};
 
 /// What one boot is to do.
 pub(super) struct Order<'a> {
     pub(super) machine: Machine,
+    pub(super) odd: Option<&'a Odd>,
     pub(super) image: &'a Image,
     pub(super) root: &'a Path,
-    pub(super) filters: &'a [String],
+    pub(super) filters: Vec<&'a str>,
     pub(super) after: Option<&'a str>,
     /// After which the guest's init kills a test.
     pub(super) test_timeout: Duration,
@@ -46,14 +47,18 @@ const GRACE: Duration = Duration::from_secs(30);
 /// at fault.
 fn emulator(order: &Order<'_>, told: &str) -> Command {
     let mut command = Command::new(order.machine.emulator().program);
-    command.args(["-accel", "tcg", "-smp", "1", "-m", "1024"]);
+    let processors = order.odd.map_or("1", |odd| odd.processors);
+    command.args(["-accel", "tcg", "-smp", processors, "-m", "1024"]);
     command.args(order.machine.hardware());
     command.arg("-kernel").arg(&order.image.file);
     command.arg("-initrd").arg(order.root);
     // Without its ciphers' self-tests a kernel boots a second sooner.
     let kernel = "panic=-1 quiet mitigations=off cryptomgr.notests";
     let console = order.machine.console();
-    command.arg("-append").arg(format!("console={console} {kernel} {told}"));
+    let odd = order.odd.map_or("", |odd| odd.command_line);
+    command
+        .arg("-append")
+        .arg(format!("console={console} {kernel} {odd} {told}"));
     command.args(["-no-reboot", "-net", "none"]);
     command
 }
