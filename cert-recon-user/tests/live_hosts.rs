@@ -92,18 +92,19 @@ fn a_root_without_a_c_library_has_all_that_a_static_program_needs() {
     }
     let temp = Temp::new();
     let root = temp.folder("root");
-    for folder in ["proc", "sys", "etc"] {
+    for folder in ["proc", "sys", "dev", "etc"] {
         fs::create_dir(root.join(folder)).expect("a folder");
     }
     fs::write(root.join("etc/passwd"), "someone:x:0:0::/:/none\n").expect("a file");
     temp.executable("root/cert-recon", &program);
-    let [proc, sys_folder, jail] = ["proc", "sys", ""].map(|name| sys::c_path(root.join(name)));
+    let [proc, sys_folder, dev, jail] = ["proc", "sys", "dev", ""].map(|name| sys::c_path(root.join(name)));
     let mut command = Command::new("/cert-recon");
     command.env_clear().args(FINDINGS).stdout(Stdio::piped());
     let step = move || {
         sys::child_private_mounts()?;
         sys::child_mount(c"proc", &proc, c"proc", 0)?;
         sys::child_mount(c"/sys", &sys_folder, c"none", libc::MS_BIND | libc::MS_REC)?;
+        sys::child_mount(c"/dev", &dev, c"none", libc::MS_BIND | libc::MS_REC)?;
         sys::child_chroot(&jail)
     };
     // SAFETY: the steps only make system calls.

@@ -59,13 +59,17 @@ pub struct Canary {
     blind: bool,
 }
 
-/// What is known of the first one.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is known of the first ones.
+#[derive(Debug, Default)]
 struct First {
-    pid: Option<u32>,
-    /// It has run, and so was its exec.
+    /// Their process ids, [`FIRST`] at most.
+    pids: Vec<u32>,
+    /// One has run, and so was its exec.
     ran: bool,
 }
+
+/// How many are known by their process ids. One is back long before so many were sent, or none comes.
+const FIRST: usize = 16;
 
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +124,7 @@ impl Canary {
         let first = &mut self.first;
         self.children.retain_mut(|child| {
             let ended = child.try_wait();
-            first.ran |= first.pid == Some(child.id()) && matches!(ended, Ok(Some(status)) if status.success());
+            first.ran |= matches!(ended, Ok(Some(status)) if status.success());
             matches!(ended, Ok(None))
         });
         let (change, due) = self.look(now, time);
@@ -177,13 +181,15 @@ impl Canary {
         self.last_seen
     }
 
-    /// The process id of the first one.
-    pub(super) fn first_pid(&self) -> Option<u32> {
-        self.first.pid
+    /// The process id that one which came back as this one must have had; `None` when that isn't known.
+    pub(super) fn pid_of(&self, seen: Option<u32>) -> Option<u32> {
+        let pids = &self.first.pids;
+        let its = pids.iter().find(|pid| Some(**pid) == seen);
+        its.or(pids.last().filter(|_| pids.len() < FIRST)).copied()
     }
 
-    /// Whether the first one has run by the last [`tick`](Self::tick).
-    pub(super) fn first_ran(&self) -> bool {
+    /// Whether one has run by the last [`tick`](Self::tick).
+    pub(super) fn has_run(&self) -> bool {
         self.first.ran
     }
 
@@ -206,7 +212,9 @@ impl Canary {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        self.first.pid.get_or_insert(child.id());
+        if self.first.pids.len() < FIRST {
+            self.first.pids.push(child.id());
+        }
         self.children.push(child);
         Ok(())
     }
@@ -347,6 +355,17 @@ mod tests {
         assert_eq!(bench.run(1), (vec![], vec![1]));
         // And one that never comes is told all the same.
         assert_eq!(bench.run(10).0.len(), 1);
+    }
+
+    #[test]
+    fn one_of_several_is_known_by_its_process_id() {
+        let mut canary = Bench::new().canary;
+        assert_eq!(canary.pid_of(Some(1)), None);
+        canary.first.pids = vec![10, 11];
+        assert_eq!((canary.pid_of(Some(10)), canary.pid_of(Some(11))), (Some(10), Some(11)));
+        assert_eq!((canary.pid_of(Some(99)), canary.pid_of(None)), (Some(11), Some(11)));
+        canary.first.pids = (0..16).collect();
+        assert_eq!(canary.pid_of(Some(99)), None, "a later one may have it");
     }
 
     #[test]

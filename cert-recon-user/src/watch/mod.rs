@@ -661,10 +661,10 @@ pub async fn run(
     Ok(Closing { totals, sums, outputs })
 }
 
-/// Whether execs come through, the first canary was one of them, and yet none had its arguments.
+/// Whether execs come through, a canary was one of them, and yet none had its arguments.
 fn unread(monitor: &Monitor, live: &Live) -> bool {
     let totals = live.totals();
-    monitor.canary.first_ran() && totals.execs > 0 && totals.lost == 0 && totals.delivered == totals.execs
+    monitor.canary.has_run() && totals.execs > 0 && totals.lost == 0 && totals.delivered == totals.execs
 }
 
 /// Waits for a thread, but no longer than that.

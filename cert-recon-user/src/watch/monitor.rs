@@ -153,7 +153,7 @@ impl Monitor {
         if self.canary.is_own(exec.argv, exec.time) {
             self.pipeline.take_own(lost);
             if let Some(truth) = self.truth.take() {
-                self.mistake = truth.compare(exec, self.canary.first_pid());
+                self.mistake = truth.compare(exec, self.canary.pid_of(exec.pid));
             }
         } else if let Some(mut report) = self.pipeline.take(exec, lost) {
             self.processes.describe(exec, &mut report);
