@@ -120,6 +120,26 @@ pub fn can_lift_memlock() -> bool {
             .is_some_and(|set| set & (1 << capability::SYS_RESOURCE) != 0)
 }
 
+/// Calls `then` while this process can open no files. For code of others that reads what is not needed: aya's loader begins
+/// with a whole model of the kernel's type information, which takes 20 milliseconds and 10 MB, and can't be told to leave it.
+/// Where limits can't be set it may open files. Threads that run meanwhile can open none either: call it before there are any.
+pub fn without_opening_files<R>(then: impl FnOnce() -> R) -> R {
+    let before = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: before.maximum,
+    };
+    let is_set = setrlimit(Resource::Nofile, none).is_ok();
+    let result = then();
+    if is_set && let Err(error) = setrlimit(Resource::Nofile, before) {
+        log::warn!(
+            "setting RLIMIT_NOFILE back to {:?}: {error}; restart the monitor",
+            before.current
+        );
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,20 @@
 //! Loads and attaches the eBPF program and drains its ring buffer.
 
 use std::{
+    collections::HashMap,
     error::Error,
     fs, io,
     os::fd::{AsFd as _, AsRawFd as _},
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Array, MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
-    programs::{ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
+    programs::{Program, ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
 };
 use aya_log::EbpfLogger;
 use cert_recon_common::{Counters, LANES, flags, program};
@@ -48,6 +51,9 @@ const CONTINUED: [(u32, &str); program::COUNT as usize] = [
 
 /// Images that are remembered. One that two programs had is among the last few.
 const LAST_IMAGES: usize = 1024;
+
+/// Programs that are verified at a time at most: one of them takes half of the time.
+const MOST_VERIFYING: usize = 4;
 
 /// Records that are handled before other work gets its turn.
 const BATCH: usize = 1024;
@@ -207,7 +213,7 @@ impl Live {
         drop(btf);
         host::lift_memlock();
 
-        let mut ebpf = EbpfLoader::new()
+        let mut ebpf = host::without_opening_files(EbpfLoader::new)
             .btf(None)
             .override_global("OFFSETS", &offsets.encode()[..], true)
             .override_global("CANARY", &options.nonce[..], true)
@@ -219,9 +225,9 @@ impl Live {
         let logger = logger.map_err(|e| load_error("preparing", e))?;
         let mut programs =
             ProgramArray::try_from(take_map(&mut ebpf, "PROGRAMS")?).map_err(|e| load_error("preparing", e))?;
+        verify(&mut ebpf)?;
         for (slot, name) in CONTINUED {
             let program = raw_tracepoint(&mut ebpf, name)?;
-            program.load().map_err(explain_program)?;
             let fd = program.fd().map_err(|e| load_error("loading", e))?;
             programs.set(slot, fd, 0).map_err(|e| load_error("preparing", e))?;
         }
@@ -233,9 +239,6 @@ impl Live {
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
             .map_err(|error| LiveError::Wait(error.into()))?;
 
-        for name in ATTACHED {
-            raw_tracepoint(&mut ebpf, name)?.load().map_err(explain_program)?;
-        }
         let mut links = Vec::new();
         for name in ATTACHED {
             let link = raw_tracepoint(&mut ebpf, name)?
@@ -478,6 +481,34 @@ fn number_in(info: &str, start: &str) -> Option<u64> {
     value.trim().parse().ok()
 }
 
+/// Loads every program, on as many threads as there are processors: the verifier's work is most of the time that the start
+/// takes, and the kernel does it side by side for whoever may load programs at all.
+fn verify(ebpf: &mut Ebpf) -> Result<(), LiveError> {
+    let mut waiting: HashMap<_, _> = ebpf.programs_mut().collect();
+    // Those with the most to verify first, so that nobody waits for one that was begun last.
+    let names = CONTINUED.map(|(_, name)| name).into_iter().chain(ATTACHED);
+    let programs: Result<Vec<_>, _> = names
+        .map(|name| as_raw_tracepoint(name, waiting.remove(name)))
+        .collect();
+    let queue = Mutex::new(programs?.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<(), LiveError> {
+        while let Some(program) = next() {
+            program.load().map_err(explain_program)?;
+        }
+        Ok(())
+    };
+    let others = std::thread::available_parallelism().map_or(0, |count| count.get().min(MOST_VERIFYING) - 1);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        others
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .fold(own, Result::and)
+    })
+}
+
 /// For developers: how much the verifier had to walk, where the kernel says so (since Linux 5.16).
 fn log_verified(ebpf: &Ebpf) {
     for (name, program) in ebpf.programs() {
@@ -504,7 +535,11 @@ fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LiveE
 }
 
 fn raw_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut RawTracePoint, LiveError> {
-    ebpf.program_mut(name)
+    as_raw_tracepoint(name, ebpf.program_mut(name))
+}
+
+fn as_raw_tracepoint<'a>(name: &str, program: Option<&'a mut Program>) -> Result<&'a mut RawTracePoint, LiveError> {
+    program
         .ok_or_else(|| LiveError::Load {
             what: "preparing",
             source: format!("no program {name}").into(),
