@@ -5,9 +5,9 @@
 //! match when one of the names of the exec is a watched program or one that runs others, or when the rule asks for no
 //! program and everything that it asks of the exec itself holds.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::{HashSet, HashSetExt as _};
 use regex::bytes::RegexSet;
 
 use super::act_match::patterns;

@@ -1,7 +1,8 @@
 //! What a command runs, one step inwards.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::wrapper::{self, Wrapper};
 use super::{interpreters, names, shells, special, windows, words, wrappers};

@@ -6,9 +6,11 @@
 pub mod indexer;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
+
+use foldhash::HashMap;
 
 use crate::acts::effective;
 

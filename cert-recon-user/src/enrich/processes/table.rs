@@ -1,6 +1,8 @@
 //! The table of images.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::scan::Scanned;
 use crate::{
@@ -35,6 +37,11 @@ pub trait Liveness {
 
 /// Memory of an entry beside its bytes: the entry, its places in map and queue, the allocator's share.
 const OVERHEAD: usize = 256;
+/// Buffers of forgotten entries that are kept for the next ones, and their size at most.
+const SPARE: usize = 64;
+const SPARE_BYTES: usize = 1024;
+/// Buffers are multiples of this, so that nearly each fits the command line that comes after the one before.
+const STEP: usize = 128;
 /// Living processes that are passed over when one image must go; then the oldest goes, living or not.
 const PASSES: usize = 16;
 
@@ -53,7 +60,7 @@ enum Key {
 struct Entry {
     process: ProcessKey,
     /// File name, path and argv, one after the other.
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     name_len: u32,
     path_len: u32,
     argv_total: u64,
@@ -68,12 +75,13 @@ const PATH: u8 = 2;
 const ARGV: u8 = 4;
 
 impl Entry {
-    /// Of what an exec made; `argv` are the bytes to keep. One allocation: this runs for every exec on the host.
-    fn of_exec(process: ProcessKey, exec: &Exec<'_>, argv: &[u8]) -> Self {
+    /// Of what an exec made; `argv` are the bytes to keep, `old` is where others were before. Nearly never an allocation: this
+    /// runs for every exec on the host.
+    fn of_exec(process: ProcessKey, exec: &Exec<'_>, argv: &[u8], old: Option<Vec<u8>>) -> Self {
         let name = exec.file_name();
         let path = exec.executable;
         let (name_len, path_len) = (name.map_or(0, <[u8]>::len), path.map_or(0, FilePath::len));
-        let mut bytes = Vec::with_capacity(name_len + path_len + argv.len());
+        let mut bytes = buffer(name_len + path_len + argv.len(), old);
         bytes.extend_from_slice(name.unwrap_or_default());
         if let Some(path) = path {
             path.append_to(&mut bytes);
@@ -107,7 +115,7 @@ impl Entry {
             process,
             name_len: u32::try_from(name).unwrap_or(u32::MAX),
             path_len: u32::try_from(path).unwrap_or(u32::MAX),
-            bytes: bytes.into_boxed_slice(),
+            bytes,
             argv_total,
             known,
             kept: false,
@@ -116,7 +124,7 @@ impl Entry {
     }
 
     fn cost(&self) -> usize {
-        OVERHEAD + self.bytes.len()
+        OVERHEAD + self.bytes.capacity()
     }
 
     fn image(&self) -> Image {
@@ -133,6 +141,18 @@ impl Entry {
     }
 }
 
+/// An empty buffer for so many bytes: the old one, unless it is too small or far too large.
+fn buffer(needed: usize, old: Option<Vec<u8>>) -> Vec<u8> {
+    let fits = |old: &Vec<u8>| (needed..=4 * (needed + STEP)).contains(&old.capacity());
+    match old.filter(fits) {
+        Some(mut old) => {
+            old.clear();
+            old
+        }
+        None => Vec::with_capacity(needed.next_multiple_of(STEP)),
+    }
+}
+
 /// The images of all processes that are known.
 #[derive(Debug)]
 pub struct Processes<L> {
@@ -145,6 +165,8 @@ pub struct Processes<L> {
     new: VecDeque<(Key, u64)>,
     /// ... and those to be kept.
     kept: VecDeque<(Key, u64)>,
+    /// Buffers of entries that are gone.
+    spare: Vec<Vec<u8>>,
     bytes: usize,
     stamps: u64,
     forgotten: u64,
@@ -162,6 +184,7 @@ impl<L: Liveness> Processes<L> {
             current: HashMap::new(),
             new: VecDeque::new(),
             kept: VecDeque::new(),
+            spare: Vec::with_capacity(SPARE),
             bytes: 0,
             stamps: 0,
             forgotten: 0,
@@ -181,8 +204,8 @@ impl<L: Liveness> Processes<L> {
             });
         }
         report.previous = exec.pid.and_then(|pid| {
-            let &(start, image) = self.current.get(&pid)?;
-            (start == lineage.start_boot_ns).then(|| self.entries.get(&Key::Image(image)).map(Entry::image))?
+            let &(start, _) = self.current.get(&pid)?;
+            (start == lineage.start_boot_ns).then(|| self.made_by(pid, start).map(Entry::image))?
         });
     }
 
@@ -207,13 +230,14 @@ impl<L: Liveness> Processes<L> {
         }
         let argv = exec.argv.bytes();
         let argv = argv.get(..self.limits.argv).unwrap_or(argv);
-        self.current.insert(pid, (lineage.start_boot_ns, lineage.image));
         // A scan may have found the process before this exec was put together.
         self.remove(Key::Process(lineage.image, pid));
-        self.insert(
-            Key::Image(lineage.image),
-            Entry::of_exec((pid, lineage.start_boot_ns), exec, argv),
-        );
+        // The kernel gives the identities of images that are gone to others, so there nearly always is an old one.
+        let key = Key::Image(lineage.image);
+        self.remove(key);
+        let old = self.spare.pop();
+        self.current.insert(pid, (lineage.start_boot_ns, lineage.image));
+        self.insert(key, Entry::of_exec((pid, lineage.start_boot_ns), exec, argv, old));
     }
 
     /// Remembers what a scan found out about a process that runs the image `key`, unless execs told it already.
@@ -235,6 +259,7 @@ impl<L: Liveness> Processes<L> {
         if !self.entries.contains_key(&Key::Image(key)) {
             self.insert(Key::Image(key), Entry::of_image(process, &image));
         }
+        self.remove(Key::Process(key, pid));
         self.insert(Key::Process(key, pid), Entry::of_image(process, &image));
     }
 
@@ -282,12 +307,16 @@ impl<L: Liveness> Processes<L> {
         self.entries.get(&known).map(Entry::image).unwrap_or_default()
     }
 
+    /// The image that this process made last, unless it is forgotten or its identity is another process's by now.
+    fn made_by(&self, pid: u32, start_boot_ns: u64) -> Option<&Entry> {
+        let &(_, image) = self.current.get(&pid)?;
+        let entry = self.entries.get(&Key::Image(image))?;
+        (entry.process == (pid, start_boot_ns)).then_some(entry)
+    }
+
     /// A process that is exiting has given its image back, but it is known what that was. A kernel thread has only a name.
     fn without_image(&self, ancestor: &Ancestor) -> Image {
-        if let Some(&(start, image)) = self.current.get(&ancestor.pid)
-            && start == ancestor.start_boot_ns
-            && let Some(entry) = self.entries.get(&Key::Image(image))
-        {
+        if let Some(entry) = self.made_by(ancestor.pid, ancestor.start_boot_ns) {
             return entry.image();
         }
         let name: Vec<u8> = ancestor.comm.iter().copied().take_while(|&b| b != 0).collect();
@@ -314,21 +343,29 @@ impl<L: Liveness> Processes<L> {
         true
     }
 
+    /// Adds an entry; there is none with this key.
     fn insert(&mut self, key: Key, mut entry: Entry) {
         self.stamps += 1;
         entry.stamp = self.stamps;
         self.bytes += entry.cost();
         self.new.push_back((key, self.stamps));
-        if let Some(old) = self.entries.insert(key, entry) {
-            self.bytes -= old.cost();
-        }
+        self.entries.insert(key, entry);
         while self.bytes > self.limits.bytes && self.forget_one() {}
         self.sweep();
     }
 
+    /// Removes an entry, and that its process made it last.
     fn remove(&mut self, key: Key) {
-        if let Some(entry) = self.entries.remove(&key) {
-            self.bytes -= entry.cost();
+        let Some(entry) = self.entries.remove(&key) else { return };
+        self.bytes -= entry.cost();
+        let (pid, start) = entry.process;
+        if let Key::Image(image) = key
+            && self.current.get(&pid) == Some(&(start, image))
+        {
+            self.current.remove(&pid);
+        }
+        if self.spare.len() < SPARE && entry.bytes.capacity() <= SPARE_BYTES {
+            self.spare.push(entry.bytes);
         }
     }
 
@@ -356,11 +393,6 @@ impl<L: Liveness> Processes<L> {
             }
             self.remove(key);
             self.forgotten += 1;
-            if let Key::Image(image) = key
-                && self.current.get(&pid).is_some_and(|&(_, current)| current == image)
-            {
-                self.current.remove(&pid);
-            }
             return true;
         }
     }
@@ -580,6 +612,31 @@ mod tests {
         assert_eq!(ancestry(&report)[0], (11, "make".to_owned()));
         let report = exec(&mut t, (21, 2100, 0xd), "curl", &[(20, 2000, 0x20)]);
         assert_eq!(ancestry(&report), [(20, "idle".to_owned())]);
+    }
+
+    #[test]
+    fn an_identity_that_the_kernel_uses_again_leaves_nothing_behind() {
+        let (mut t, _) = table(1 << 20);
+        for pid in 100..30_000 {
+            exec(&mut t, (pid, u64::from(pid), 0xa), "cc", &[SHELL]);
+        }
+        assert_eq!((t.len(), t.current.len()), (1, 1));
+        assert!(t.new.capacity() + t.kept.capacity() < 16 << 10 && t.spare.len() <= SPARE);
+    }
+
+    #[test]
+    fn what_has_got_the_identity_of_a_processs_image_since_is_not_taken_for_it() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, (10, 1000, 0xa), "env", &[]);
+        exec(&mut t, (11, 1100, 0xa), "other", &[]);
+        let report = exec(&mut t, (10, 1000, 0xb), "curl", &[]);
+        assert_eq!(report.previous, None);
+        let report = exec(&mut t, (12, 1200, 0xc), "curl", &[(11, 1000, 0)]);
+        assert_eq!(
+            report.ancestry[0].image.file_name,
+            Some(b"comm".to_vec()),
+            "another start"
+        );
     }
 
     #[test]

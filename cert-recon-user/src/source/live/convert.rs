@@ -14,13 +14,15 @@ const UNSET: u32 = u32::MAX;
 /// Turns the kernel's time since boot into the time of day. Taken anew at each wake-up, so that a clock that was set since
 /// is followed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     now: SystemTime,
     now_boot: Duration,
 }
 
 impl Clock {
-    pub(super) fn now() -> Self {
+    /// The clocks of this moment.
+    #[must_use]
+    pub fn now() -> Self {
         let duration = |t: Timespec| {
             Duration::new(
                 u64::try_from(t.tv_sec).unwrap_or(0),
@@ -43,7 +45,9 @@ impl Clock {
     }
 }
 
-pub(super) fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
+/// The exec of a record, borrowed from it.
+#[must_use]
+pub fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
     let record = &assembled.record;
     let head = &record.head;
     let has = |flag| head.flags & flag != 0;

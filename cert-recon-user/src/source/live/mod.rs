@@ -4,7 +4,7 @@
 //! [`crate::event::Exec`]. It judges nothing and prints nothing. [`btf`], [`offsets`] and [`reassembly`] are pure.
 
 pub mod btf;
-mod convert;
+pub mod convert;
 mod error;
 mod loader;
 pub mod offsets;

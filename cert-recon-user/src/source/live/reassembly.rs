@@ -4,9 +4,10 @@
 //! so at most one exec for each CPU is unfinished, and the next head record of a CPU ends the one before. An exec whose
 //! argv came in one record, which is nearly every one, passes through borrowed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use cert_recon_common::{CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, DecodeError, HeadRecord, Record, Scan, Task, flags};
+use foldhash::HashMap;
 
 /// Bytes of unfinished argv that are kept at most, over all CPUs.
 pub const BUDGET: usize = 64 << 20;
