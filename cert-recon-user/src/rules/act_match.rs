@@ -11,7 +11,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use super::error::EngineError;
 use super::field::{Field, Operator};
-use super::matcher::{Atom, Found, Matcher};
+use super::matcher::{Atom, Found, Matcher, Search};
 use super::pack::MAX_TERM_BYTES;
 use crate::acts::{Act, Manner, Via};
 
@@ -154,7 +154,7 @@ impl FieldMatcher {
             }
         }
         if !terms.is_empty() {
-            made.terms = Some(Matcher::new(terms).map_err(EngineError::TooManyTerms)?);
+            made.terms = Some(Matcher::new(terms, Search::Small).map_err(EngineError::TooManyTerms)?);
         }
         made.patterns = patterns(globs)?;
         Ok(made)

@@ -39,7 +39,10 @@ impl Clean {
         self.engine = engine;
         self.used.clear();
         self.used.resize(PLACES, 0);
-        self.bytes.resize(PLACES * LONGEST, 0);
+        // Zeroed by whoever gives the memory, so that places that are never used take none.
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; PLACES * LONGEST];
+        }
         self.key.clear();
         self.key.reserve(LONGEST);
     }

@@ -14,7 +14,7 @@ use super::error::EngineError;
 use super::exec_match::ExecMatcher;
 use super::field::{Field, Operator};
 use super::gate::Gate;
-use super::matcher::Atom;
+use super::matcher::{Atom, Search};
 use super::pack::{Case, Pack, Predicate, Terms};
 use super::read_pack::fault_of_term;
 use crate::document::nearest;
@@ -238,7 +238,14 @@ impl<'p> Compiler<'p> {
                 (atom.field, searched)
             })
         };
-        let matcher = |field| ExecMatcher::new(atoms().filter(|(of, _)| *of == field).map(|(_, atom)| atom));
+        let matcher = |field| {
+            let search = if field == Field::ProcessCommandLine {
+                Search::Fast
+            } else {
+                Search::Small
+            };
+            ExecMatcher::new(atoms().filter(|(of, _)| *of == field).map(|(_, atom)| atom), search)
+        };
         let only = |field| atoms().find(|(of, _)| *of == field).map(|(_, atom)| atom.number);
         let mut act_mask = vec![0; self.atoms.len().div_ceil(64)];
         for (_, atom) in atoms().filter(|(field, _)| field.is_of_act()) {

@@ -6,7 +6,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::error::EngineError;
 use super::field::Operator;
-use super::matcher::{Atom, Found, Matcher};
+use super::matcher::{Atom, Found, Matcher, Search};
 
 /// Most memory of one compiled expression. Far more than a sensible one needs; a hostile one is refused.
 const MOST_REGEX_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ pub(super) struct ExecMatcher {
 }
 
 impl ExecMatcher {
-    pub(super) fn new<'t>(atoms: impl IntoIterator<Item = Atom<'t>>) -> Result<Self, EngineError> {
+    pub(super) fn new<'t>(atoms: impl IntoIterator<Item = Atom<'t>>, search: Search) -> Result<Self, EngineError> {
         let mut terms = Vec::new();
         let mut expressions = Vec::new();
         for atom in atoms {
@@ -51,7 +51,7 @@ impl ExecMatcher {
         }
         Ok(Self {
             has_terms: !terms.is_empty(),
-            terms: Matcher::new(terms).map_err(EngineError::TooManyTerms)?,
+            terms: Matcher::new(terms, search).map_err(EngineError::TooManyTerms)?,
             expressions,
         })
     }

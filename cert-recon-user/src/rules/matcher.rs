@@ -11,6 +11,15 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::field::Operator;
 use super::term::{is_whole_term, is_whole_text, spells};
 
+/// What a search is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// Long texts, of every exec: one step a byte, a megabyte and more for the lists that are built in.
+    Fast,
+    /// Names, and what few execs have: two to three times as long a byte in a tenth of the memory.
+    Small,
+}
+
 /// Terms of so many bytes together make a DFA of a few megabytes; more are searched in less memory and more time.
 const MOST_DFA_BYTES: usize = 32 << 10;
 
@@ -57,7 +66,10 @@ struct Needle {
 
 impl Matcher {
     /// Fails when the terms are too many or too long for the automaton.
-    pub(super) fn new<'t>(atoms: impl IntoIterator<Item = Atom<'t>>) -> Result<Self, aho_corasick::BuildError> {
+    pub(super) fn new<'t>(
+        atoms: impl IntoIterator<Item = Atom<'t>>,
+        search: Search,
+    ) -> Result<Self, aho_corasick::BuildError> {
         let mut patterns: Vec<String> = Vec::new();
         let mut needles: Vec<Vec<Needle>> = Vec::new();
         let mut known = std::collections::BTreeMap::new();
@@ -77,11 +89,14 @@ impl Matcher {
             });
         }
         // Overlapping search needs the standard match kind, which is the builder's default.
-        // A DFA takes one step for each byte whatever the number of terms; lists of this size fit one easily.
         let bytes: usize = patterns.iter().map(String::len).sum();
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
-            .kind((bytes <= MOST_DFA_BYTES).then_some(AhoCorasickKind::DFA))
+            .kind(Some(if search == Search::Fast && bytes <= MOST_DFA_BYTES {
+                AhoCorasickKind::DFA
+            } else {
+                AhoCorasickKind::ContiguousNFA
+            }))
             .build(&patterns)?;
         Ok(Self { automaton, needles })
     }
@@ -130,7 +145,7 @@ fn longest_word(term: &str) -> (usize, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Atom, Found, Matcher, longest_word};
+    use super::{Atom, Found, Matcher, Search, longest_word};
     use crate::rules::field::Operator;
 
     fn matcher(terms: &[(Operator, &str)]) -> Matcher {
@@ -138,7 +153,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(number, &(operator, term))| Atom { number, operator, term });
-        Matcher::new(atoms).unwrap()
+        Matcher::new(atoms, Search::Fast).unwrap()
     }
 
     fn found(matcher: &Matcher, text: &[u8]) -> Vec<Found> {
