@@ -87,11 +87,11 @@ fn place_of(btf: &[u8], structure: &str, member: &str) -> usize {
     panic!("no {member} in {structure}")
 }
 
-/// The running kernel's type information with one member a few bytes from where it is.
-fn broken(temp: &Temp, structure: &str, member: &str, bytes: i32) -> PathBuf {
+/// The running kernel's type information with one member so many bytes from where another, or itself, is.
+fn broken(temp: &Temp, structure: &str, member: &str, other: &str, bytes: i32) -> PathBuf {
     let mut btf = fs::read(BTF).expect("the kernel's type information");
     let place = place_of(&btf, structure, member);
-    let moved = u32_at(&btf, place).wrapping_add_signed(bytes * 8);
+    let moved = u32_at(&btf, place_of(&btf, structure, other)).wrapping_add_signed(bytes * 8);
     btf[place..place + 4].copy_from_slice(&moved.to_ne_bytes());
     let path = temp.join(format!("{structure}.{member}"));
     fs::write(&path, btf).expect("a file");
@@ -103,17 +103,17 @@ fn broken(temp: &Temp, structure: &str, member: &str, bytes: i32) -> PathBuf {
 fn an_offset_that_is_wrong_is_noticed_by_the_monitor_s_own_exec_before_anything_is_printed() {
     let temp = Temp::new();
     // One of each structure that every report is made from, moved to where something else is.
-    for (structure, member, bytes) in [
-        ("task_struct", "tgid", 4),
-        ("task_struct", "real_parent", 16),
-        ("cred", "uid", 64),
-        ("task_struct", "mm", -16),
-        ("task_struct", "fs", 8),
-        ("dentry", "d_parent", 8),
-        ("inode", "i_size", 8),
-        ("linux_binprm", "filename", -8),
+    for (structure, member, other, bytes) in [
+        ("task_struct", "tgid", "tgid", 4),
+        ("task_struct", "real_parent", "real_parent", 16),
+        ("cred", "uid", "cap_permitted", 0),
+        ("task_struct", "mm", "mm", -16),
+        ("task_struct", "fs", "fs", 8),
+        ("dentry", "d_parent", "d_parent", 8),
+        ("inode", "i_size", "i_size", 8),
+        ("linux_binprm", "filename", "filename", -8),
     ] {
-        let path = broken(&temp, structure, member, bytes);
+        let path = broken(&temp, structure, member, other, bytes);
         let ended = assert_refused(
             &mut command(&["watch", "--all-execs", "--format", "json", "--btf", path_text(&path)]),
             &[

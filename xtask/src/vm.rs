@@ -83,13 +83,22 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Whether tests of this binary may be asked for.
-    fn wants_binary(&self, name: &str) -> bool {
-        let may_match = |text: &String| {
+    /// Whether tests of this binary may be asked for on a kernel.
+    fn wants_binary(&self, kernel: &Kernel, name: &str) -> bool {
+        let may_match = |text: &&str| {
             // `binary::test`: what is before the colons ends the name of a binary.
             text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
         };
-        !self.skip.iter().any(|skipped| skipped == name) && (self.tests.is_empty() || self.tests.iter().any(may_match))
+        let filters = self.filters(kernel);
+        !self.skip.iter().any(|skipped| skipped == name) && (filters.is_empty() || filters.iter().any(may_match))
+    }
+
+    /// The tests that are asked for; otherwise, on an odd host, those that it is for.
+    fn filters(&self, kernel: &Kernel) -> Vec<&str> {
+        match &kernel.odd {
+            Some(odd) if self.tests.is_empty() => odd.tests.to_vec(),
+            _ => self.tests.iter().map(String::as_str).collect(),
+        }
     }
 }
 
@@ -233,7 +242,10 @@ fn on_machine(args: &Args, machine: Machine, kernels: Vec<&'static Kernel>) -> R
         }
     }
     let started = Instant::now();
-    let binaries = guest::build(machine, args.release, |name| args.wants_binary(name))?;
+    let wanted: Vec<_> = guests.iter().map(|(kernel, _)| *kernel).collect();
+    let binaries = guest::build(machine, args.release, |name| {
+        wanted.iter().any(|kernel| args.wants_binary(kernel, name))
+    })?;
     let root = guest::root_file_system(machine, &binaries)?;
     eprintln!(
         "vm: guest of {} MiB with {} live test binaries, made in {:.1} s",
@@ -303,7 +315,11 @@ fn list(args: &Args) -> Result<()> {
             .map_or_else(|| "not fetched yet".to_owned(), |image| image.package);
         println!("{:10}  {state} ({})", kernel.name, kernel.why);
     }
-    for (binary, file) in guest::build(Machine::X86_64, args.release, |name| args.wants_binary(name))?.tests {
+    for (binary, file) in guest::build(Machine::X86_64, args.release, |name| {
+        !args.skip.iter().any(|skipped| skipped == name)
+    })?
+    .tests
+    {
         for line in tools::output_of(Command::new(file).args(["--list", "--format=terse"]))?.lines() {
             if let Some(test) = line.strip_suffix(": test") {
                 println!("{binary}::{test}");
@@ -396,14 +412,6 @@ impl Work<'_> {
         })
     }
 
-    /// Those that are asked for; otherwise, on an odd host, those that it is for.
-    fn filters(&self, kernel: &Kernel) -> Vec<&str> {
-        match &kernel.odd {
-            Some(odd) if self.args.tests.is_empty() => odd.tests.to_vec(),
-            _ => self.args.tests.iter().map(String::as_str).collect(),
-        }
-    }
-
     fn initramfs(&self, kernel: &Kernel, image: &Image) -> Result<PathBuf> {
         let file = self.folder.join(format!("{}.cpio", kernel.name));
         let mut content = self.root.clone();
@@ -425,7 +433,7 @@ impl Work<'_> {
             odd: kernel.odd.as_ref(),
             image,
             root,
-            filters: self.filters(kernel),
+            filters: self.args.filters(kernel),
             after,
             test_timeout: Duration::from_secs(self.args.test_timeout),
             boot_timeout: Duration::from_secs(self.args.boot_timeout),

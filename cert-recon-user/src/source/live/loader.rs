@@ -580,7 +580,9 @@ fn explain_load(error: EbpfError) -> LiveError {
 }
 
 fn explain_program(error: ProgramError) -> LiveError {
-    if let ProgramError::LoadError { verifier_log, .. } = &error
+    // Lockdown takes helper functions away, too.
+    if host::lockdown(Path::new(host::LOCKDOWN)).as_deref() != Some("confidentiality")
+        && let ProgramError::LoadError { verifier_log, .. } = &error
         && let Some(said) = missing_helper(&verifier_log.to_string())
     {
         return LiveError::NoHelper {
