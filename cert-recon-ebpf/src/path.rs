@@ -133,7 +133,15 @@ fn append_name(s: &mut Scratch, len: u32, name: u64) -> bool {
     if len > NAME_MAX || pos > (TAIL - 256) as u64 || pos + u64::from(len) + 1 > s.path_start + PATH_MAX {
         return false;
     }
-    let len = u64::from(len & NAME_MAX);
+    // Through memory: kernels before 5.12 forget what was compared where the compiler keeps it on the stack, so the mask must stay.
+    let mut masked = len;
+    // SAFETY: a local variable.
+    let len = u64::from(
+        unsafe {
+            core::ptr::write_volatile(&raw mut masked, len);
+            core::ptr::read_volatile(&raw const masked)
+        } & NAME_MAX,
+    );
     // SAFETY: 256 bytes from `pos` are within the tail, by the comparison above, and `len` is at most 255.
     unsafe {
         let to = s.tail.as_mut_ptr().add(pos as usize);
