@@ -1,5 +1,5 @@
 //! A clean exec is neither copied nor does it allocate on its way from the ring buffer to the table of processes: that way is
-//! gone by every exec on the host. `live_allocation.rs` shows the same of the whole monitor.
+//! gone by every exec on the host. The thread that hands records on is not measured.
 
 #[path = "common/counting.rs"]
 mod counting;
