@@ -595,7 +595,12 @@ print(json.dumps([[s.name, s.labels, s.value] for f in read(sys.stdin.read()) fo
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success() && told.is_empty(), "{told}");
         }
-        let Some(output) = run("python3", &["-c", READER]).filter(|output| output.status.code() != Some(77)) else {
+        // The first may be one of the user's own, without the distribution's libraries.
+        let output = ["python3", "/usr/bin/python3"]
+            .into_iter()
+            .filter_map(|python| run(python, &["-c", READER]))
+            .find(|output| output.status.code() != Some(77));
+        let Some(output) = output else {
             println!("SKIP: python3 has no prometheus_client");
             return;
         };

@@ -129,7 +129,9 @@ fn shortened(fields: Fields, all: usize, room: usize) -> String {
         }
         // Beside what is too much, room for its name in the list.
         let excess = excess + name.len() + 16;
-        let is_shorter = kept.get_mut(&name).is_some_and(|value| shorten(value, length, excess));
+        // A part of base64 is of no use, and none of a reader's that wants the whole.
+        let is_text = !name.ends_with("Base64");
+        let is_shorter = is_text && kept.get_mut(&name).is_some_and(|value| shorten(value, length, excess));
         if !is_shorter {
             kept.remove(&name);
         }
