@@ -60,7 +60,7 @@ fn each_folder_that_it_writes_to_is_its_own() {
     for text in [
         "Type=notify\n",
         "NotifyAccess=main\n",
-        "ExecStart=/usr/bin/cert-recon watch --output /var/log/cert-recon/findings.ndjson\n",
+        "ExecStart=/usr/bin/cert-recon watch --journald --output /var/log/cert-recon/findings.ndjson\n",
         "LogsDirectory=cert-recon\n",
         "StateDirectory=cert-recon\n",
         "ProtectSystem=strict\n",

@@ -69,7 +69,24 @@ a_query_is_in_the_file_and_in_the_journal() {
     curl -m1 'https://crt.sh/?q=first.example'
     until_true 'the file has it' finding first.example CTLogQuery || return
     finding first.example '"SHA256":"[0-9a-f]\{64\}"' || no "$(grep first.example "$LOG")" || return
-    journalctl -u cert-recon --output=cat | grep -q 'CTLogQuery.*first.example' || no 'the journal lacks it'
+    local row id entry name
+    row=$(grep -F first.example "$LOG" | grep -m1 CTLogQuery)
+    id=${row#*\"EventId\":\"} id=${id%%\"*}
+    until_true 'the journal has it' in_journal "$id" || return
+    [ "$(in_journal "$id" | wc -l)" = 1 ] || no "it is there more than once" || return
+    entry=$(journalctl -u cert-recon --output=json "CERT_RECON_EVENT_ID=$id")
+    # Every field of the row, but for those of the processes above it, which are one field.
+    for name in $(printf %s "$row" | sed 's/"Ancestry":\[[^]]*\]//' | grep -o '"[A-Z][A-Za-z0-9]*":' | tr -d '":') Ancestry; do
+        case $name in *Base64) continue ;; esac
+        name=CERT_RECON_$(printf %s "$name" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr a-z A-Z)
+        case $entry in *"\"$name\""*) ;; *) no "the journal's entry lacks $name: $entry" || return ;; esac
+    done
+    case $entry in *'"PRIORITY":"3"'*) ;; *) no "$entry" ;; esac
+}
+
+# The lines for people of the entries of this finding.
+in_journal() {
+    journalctl -u cert-recon --output=cat "CERT_RECON_EVENT_ID=$1" | grep 'CTLogQuery.*first.example'
 }
 
 executables_in_homes_and_in_tmp_are_hashed() {
