@@ -260,8 +260,9 @@ fn a_full_disk_is_told_what_finds_no_room_is_counted_and_the_record_goes_on() {
     let dropped = watch.wait_for("lines are dropped", |row| {
         row.is_kind("SensorHealth") && state(row, "Dropped").as_u64() > Some(0)
     });
+    // 16 MiB may wait, and what finds no room is a line of less than two.
     assert!(
-        state(&dropped, "QueuedBytes").as_u64() >= Some(16 << 20),
+        state(&dropped, "QueuedBytes").as_u64() >= Some(14 << 20),
         "{}",
         dropped.line
     );
