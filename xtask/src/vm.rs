@@ -115,10 +115,11 @@ pub(crate) fn run_all() -> Result<()> {
         args: Args,
     }
     // What is outside of the kernel is the same on every kernel, and takes minutes on each: failing outputs, daemons, collectors,
-    // the service manager, terminals. `cargo xtask test` runs it.
-    const OUTSIDE: [&str; 6] = [
+    // the service manager, terminals, the memory of user space. `cargo xtask test` runs it.
+    const OUTSIDE: [&str; 7] = [
         "live_faults",
         "live_metrics",
+        "live_million",
         "live_otlp",
         "live_outputs",
         "live_service",
@@ -126,8 +127,6 @@ pub(crate) fn run_all() -> Result<()> {
     ];
     // Hosts of other kinds than the kernel: once is enough, on the odd ones.
     const HOSTS: &str = "live_hosts";
-    // What depends on what is odd about them.
-    const ON_ODD: &str = "--test=live_hosts,live_doctor,live_start,live_refused,live_context";
     let named = |odd: bool| {
         let kernels = KERNELS
             .iter()
@@ -137,10 +136,7 @@ pub(crate) fn run_all() -> Result<()> {
     let skipped = OUTSIDE.iter().chain([&HOSTS]).flat_map(|name| ["--skip", name]);
     let run = |words: Vec<&str>| run(&<Defaults as clap::Parser>::parse_from(["vm"].into_iter().chain(words)).args);
     // One says nothing about the others.
-    let results = [
-        run(named(false).chain(skipped).collect()),
-        run(named(true).chain([ON_ODD]).collect()),
-    ];
+    let results = [run(named(false).chain(skipped).collect()), run(named(true).collect())];
     results.into_iter().collect()
 }
 
