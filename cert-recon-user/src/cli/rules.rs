@@ -1,8 +1,9 @@
 //! `cert-recon rules`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use clap::{Subcommand, ValueEnum};
+use flate2::read::DeflateDecoder;
 use serde_json::json;
 
 use super::{
@@ -14,8 +15,8 @@ use crate::{
     text::for_terminal,
 };
 
-/// Execs of everyday work, none of which may be a finding of medium or high confidence.
-const EVERYDAY: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/everyday.tsv"));
+/// Execs of everyday work, none of which may be a finding of medium or high confidence. Packed by `build.rs`.
+static EVERYDAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/everyday.deflate"));
 
 /// So many of a hundred everyday execs may be.
 const MOST_PERCENT: f64 = 1.0;
@@ -150,7 +151,8 @@ fn test(loaded: &[Loaded]) -> anyhow::Result<Status> {
     let mut total: u32 = 0;
     let mut found: u32 = 0;
     let mut scratch = engine.scratch();
-    for (names, argv) in EVERYDAY.lines().filter_map(everyday) {
+    let table = io::read_to_string(DeflateDecoder::new(EVERYDAY))?;
+    for (names, argv) in table.lines().filter_map(everyday) {
         total += 1;
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
         let verdict = engine.judge(&Subject::new(&names, &argv), &mut scratch);
