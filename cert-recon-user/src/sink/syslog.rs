@@ -28,6 +28,8 @@ pub const COOKIE: &str = "@cee:";
 const FACILITY: u8 = 10;
 /// Bytes of one principal field.
 const PARAMETER: usize = 128;
+/// How the names of fields end that have bytes in base64.
+const BASE64: &str = "Base64";
 /// A text is rather cut than left out.
 const LEAST_TEXT: usize = 64;
 /// The principal fields: names in the structured data, and in the record.
@@ -119,9 +121,10 @@ fn shortened(fields: Fields, all: usize, room: usize) -> String {
         let longest = kept
             .iter()
             .filter(|(name, _)| !matches!(name.as_str(), "EventId" | "RecordBytes" | "RecordCut" | "ActionType"))
-            .map(|(name, value)| (json::harmless(value).len(), name.clone()))
+            // A part of base64 is of no use, and none of a reader's that wants the whole: it goes first.
+            .map(|(name, value)| (name.ends_with(BASE64), json::harmless(value).len(), name.clone()))
             .max();
-        let Some((length, name)) = longest.filter(|_| excess > 0) else {
+        let Some((is_base64, length, name)) = longest.filter(|_| excess > 0) else {
             return text;
         };
         if !cut.contains(&name) {
@@ -129,9 +132,7 @@ fn shortened(fields: Fields, all: usize, room: usize) -> String {
         }
         // Beside what is too much, room for its name in the list.
         let excess = excess + name.len() + 16;
-        // A part of base64 is of no use, and none of a reader's that wants the whole.
-        let is_text = !name.ends_with("Base64");
-        let is_shorter = is_text && kept.get_mut(&name).is_some_and(|value| shorten(value, length, excess));
+        let is_shorter = !is_base64 && kept.get_mut(&name).is_some_and(|value| shorten(value, length, excess));
         if !is_shorter {
             kept.remove(&name);
         }
