@@ -69,16 +69,16 @@ a_query_is_in_the_file_and_in_the_journal() {
     curl -m1 'https://crt.sh/?q=first.example'
     until_true 'the file has it' finding first.example CTLogQuery || return
     finding first.example '"SHA256":"[0-9a-f]\{64\}"' || no "$(grep first.example "$LOG")" || return
-    local row id entry name
+    local row id entry field name
     row=$(grep -F first.example "$LOG" | grep -m1 CTLogQuery)
     id=${row#*\"EventId\":\"} id=${id%%\"*}
     until_true 'the journal has it' in_journal "$id" || return
     [ "$(in_journal "$id" | wc -l)" = 1 ] || no "it is there more than once" || return
     entry=$(journalctl -u cert-recon --output=json "CERT_RECON_EVENT_ID=$id")
     # Every field of the row, but for those of the processes above it, which are one field.
-    for name in $(printf %s "$row" | sed 's/"Ancestry":\[[^]]*\]//' | grep -o '"[A-Z][A-Za-z0-9]*":' | tr -d '":') Ancestry; do
-        case $name in *Base64) continue ;; esac
-        name=CERT_RECON_$(printf %s "$name" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr a-z A-Z)
+    for field in $(printf %s "$row" | sed 's/"Ancestry":\[[^]]*\]//' | grep -o '"[A-Z][A-Za-z0-9]*":' | tr -d '":') Ancestry; do
+        case $field in *Base64) continue ;; esac
+        name=CERT_RECON_$(printf %s "$field" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr a-z A-Z)
         case $entry in *"\"$name\""*) ;; *) no "the journal's entry lacks $name: $entry" || return ;; esac
     done
     case $entry in *'"PRIORITY":"3"'*) ;; *) no "$entry" ;; esac
