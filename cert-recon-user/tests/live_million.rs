@@ -7,9 +7,7 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
-use std::fs;
-
-use common::{elf::Program, storm::storm, temp::Temp, token, watch::Watch};
+use common::{elf::Program, kernel::memory, storm::storm, temp::Temp, token, watch::Watch};
 
 /// Execs between two looks at the memory.
 const PART: usize = 10_000;
@@ -22,10 +20,7 @@ const SLACK: u64 = 4 << 10;
 
 /// Memory of the process that no file backs, KiB: the ring buffer is not in it.
 fn anonymous(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.and_then(|rest| rest.split_whitespace().next());
-    number.and_then(|n| n.parse().ok()).expect("RssAnon in KiB")
+    memory(pid, "RssAnon:")
 }
 
 #[test]

@@ -7,7 +7,6 @@
 mod common;
 
 use std::{
-    fs,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -19,7 +18,7 @@ use common::{
     elf::Program,
     exec::Exec,
     find_program,
-    kernel::misses,
+    kernel::{memory, misses},
     skip,
     temp::Temp,
     token,
@@ -32,10 +31,7 @@ const TREES: usize = 1_000;
 
 /// Resident memory of a process, KiB.
 fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|rest| rest.split_whitespace().next());
-    number.and_then(|n| n.parse().ok()).expect("VmRSS in KiB")
+    memory(pid, "VmRSS:")
 }
 
 #[test]

@@ -142,7 +142,6 @@ fn shortened(fields: Fields, all: usize, room: usize) -> String {
 /// Makes a value of `length` bytes of JSON shorter, by `excess` bytes if it can be; whether it is. Of a list, such as the ancestry,
 /// the longest text is cut, and when all are short the last item is left out.
 fn shorten(value: &mut Value, length: usize, excess: usize) -> bool {
-    let of = |value: &Value| json::harmless(value).len();
     match value {
         Value::String(text) => {
             // Bytes that JSON escapes are longer in it.
@@ -151,23 +150,17 @@ fn shorten(value: &mut Value, length: usize, excess: usize) -> bool {
             text.truncate(text.floor_char_boundary(share.max(LEAST_TEXT)));
             text.len() < before
         }
-        Value::Array(items) => {
-            let longest = items
-                .iter_mut()
-                .map(|item| (of(item), item))
-                .max_by_key(|(length, _)| *length);
-            longest.is_some_and(|(length, item)| shorten(item, length, excess))
-                || (items.len() > 1 && items.pop().is_some())
-        }
-        Value::Object(fields) => {
-            let longest = fields
-                .values_mut()
-                .map(|item| (of(item), item))
-                .max_by_key(|(length, _)| *length);
-            longest.is_some_and(|(length, item)| shorten(item, length, excess))
-        }
+        Value::Array(items) => shorten_longest(items.iter_mut(), excess) || (items.len() > 1 && items.pop().is_some()),
+        Value::Object(fields) => shorten_longest(fields.values_mut(), excess),
         _ => false,
     }
+}
+
+/// As [`shorten`], of the one that is longest.
+fn shorten_longest<'a>(items: impl Iterator<Item = &'a mut Value>, excess: usize) -> bool {
+    let lengths = items.map(|item| (json::harmless(item).len(), item));
+    let longest = lengths.max_by_key(|(length, _)| *length);
+    longest.is_some_and(|(length, item)| shorten(item, length, excess))
 }
 
 #[cfg(test)]

@@ -12,6 +12,16 @@ pub(crate) fn in_initial_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() == INITIAL_PID_NAMESPACE)
 }
 
+/// Memory of a process, KiB: what `/proc/PID/status` says behind this word.
+pub(crate) fn memory(pid: u32, word: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let rest = status.lines().find_map(|line| line.strip_prefix(word));
+    let number = rest.and_then(|rest| rest.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{word} in KiB"))
+}
+
 /// How often the kernel did not run a program of this process because it was already running on that CPU
 /// (`recursion_misses` in `bpf_prog_show_fdinfo()`, `kernel/bpf/syscall.c`).
 pub(crate) fn misses(pid: u32) -> u64 {
