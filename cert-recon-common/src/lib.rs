@@ -44,6 +44,10 @@ pub mod program {
     pub const LOSS: u32 = 3;
     /// Goes on with a scan of the running processes.
     pub const SCAN: u32 = 4;
+    /// Begins with an exec that the first attached program was not run for.
+    pub const BEGIN: u32 = 5;
+    /// Says that an argv could not be sent whole.
+    pub const CUT: u32 = 6;
     /// Number of slots.
-    pub const COUNT: u32 = 5;
+    pub const COUNT: u32 = 7;
 }

@@ -3,9 +3,7 @@
 
 use core::ptr::read_volatile;
 
-use cert_recon_common::{
-    CANARY_ARGV, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, INLINE_ARGV, Prefix, flags, kind,
-};
+use cert_recon_common::{CANARY_ARGV, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, Chunk, INLINE_ARGV, Prefix, flags, kind};
 
 use crate::{
     emit,
@@ -13,9 +11,17 @@ use crate::{
     maps::{CANARY, EVENTS, Scratch, TAIL},
 };
 
-/// Full chunks of one argv at most: 8 MiB. The kernel's own limit is three quarters of 8 MiB (`bprm_stack_limits()` in
-/// `fs/exec.c`).
-const MAX_CHUNKS: u32 = 512;
+/// Full chunks that one program sends: 2 MiB. Four programs send what the kernel allows an argv, three quarters of 8 MiB
+/// (`bprm_stack_limits()` in `fs/exec.c`).
+const CHUNKS: u32 = 128;
+
+/// How much of an argv has been sent.
+pub(crate) enum Sent {
+    /// All of it.
+    All,
+    /// As much as one program sends.
+    Part,
+}
 
 /// Appends the first part of argv to the head record.
 #[inline(always)]
@@ -55,13 +61,13 @@ pub(crate) fn is_canary(s: &Scratch) -> bool {
     }
 }
 
-/// Sends the argv bytes after `argv_sent`.
+/// Sends the argv bytes after `argv_sent`, as many as one program sends.
 #[inline(always)]
-pub(crate) fn send_chunks(s: &mut Scratch) -> Result<(), u32> {
+pub(crate) fn send_chunks(s: &mut Scratch) -> Result<Sent, u32> {
     if s.head.flags & flags::ARGV_FAULT != 0 {
         return Err(CUT_FAULT);
     }
-    for _ in 0..MAX_CHUNKS {
+    for _ in 0..CHUNKS {
         if s.head.argv_len - s.argv_sent < CHUNK_DATA as u64 {
             break;
         }
@@ -70,12 +76,13 @@ pub(crate) fn send_chunks(s: &mut Scratch) -> Result<(), u32> {
     }
     let left = s.head.argv_len - s.argv_sent;
     if left == 0 {
-        return Ok(());
+        return Ok(Sent::All);
     }
     if left >= CHUNK_DATA as u64 {
-        return Err(CUT_TOO_LONG);
+        return Ok(Sent::Part);
     }
-    send_last(s, left)
+    send_last(s, left)?;
+    Ok(Sent::All)
 }
 
 #[inline(always)]
@@ -117,7 +124,7 @@ fn send_full(s: &mut Scratch) -> Result<(), u32> {
         entry.discard(0);
         return Err(CUT_FAULT);
     }
-    let flags = emit::wake(s, emit::now());
+    let flags = emit::wake(s, emit::now(), size_of::<Full>() as u64);
     entry.submit(flags);
     Ok(())
 }
@@ -128,7 +135,7 @@ fn send_last(s: &mut Scratch, left: u64) -> Result<(), u32> {
     let left = left & (CHUNK_DATA as u64 - 1);
     let fixed = chunk(s, left);
     let from = s.arg_start + s.argv_sent;
-    let flags = emit::wake(s, emit::now());
+    let flags = emit::wake(s, emit::now(), Chunk::SIZE as u64 + left);
     let to = s.tail.as_mut_ptr();
     // SAFETY: the tail is longer than a chunk with its fixed part; it is aligned to 8 bytes.
     let read = unsafe {

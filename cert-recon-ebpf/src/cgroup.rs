@@ -3,7 +3,7 @@
 use cert_recon_common::{ABSENT, flags};
 
 use crate::{
-    kernel::{Members, copy_str, offset, read_u64},
+    kernel::{Members, copy_str, current, member_u64, offset},
     maps::{Scratch, TAIL, count},
 };
 
@@ -15,49 +15,52 @@ const NAME: u32 = 256;
 /// Appends the path. systemd and the container runtimes put every process into the hierarchy of version 2 where it is in
 /// use; where it is not, the process is in its root, and the hierarchy of version 1 tells.
 #[inline(always)]
-pub(crate) fn append(s: &mut Scratch) {
-    let set = read_u64(s.task, offset!(task_cgroups));
+pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
+    let set = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_cgroups));
     if set == 0 {
         return;
     }
     s.path_start = s.pos;
-    s.dentry = node(read_u64(set, offset!(css_set_v2)));
-    if offset!(css_set_v1) != ABSENT && read_u64(s.dentry, offset!(kernfs_parent)) == 0 {
-        let css = read_u64(set, offset!(css_set_v1));
-        let v1 = node(read_u64(css, offset!(css_cgroup)));
+    let mut node = node_of::<FOLLOW>(member_u64::<FOLLOW>(set, offset!(css_set_v2)));
+    if offset!(css_set_v1) != ABSENT && member_u64::<FOLLOW>(node, offset!(kernfs_parent)) == 0 {
+        let css = member_u64::<FOLLOW>(set, offset!(css_set_v1));
+        let v1 = node_of::<FOLLOW>(member_u64::<FOLLOW>(css, offset!(css_cgroup)));
         if v1 != 0 {
-            s.dentry = v1;
+            node = v1;
         }
     }
     s.head.flags |= flags::CGROUP;
+    let mut is_whole = false;
     for _ in 0..DEPTH {
-        if !climb(s) {
+        let (parent, name) = (offset!(kernfs_parent), offset!(kernfs_name));
+        let members = Members::<FOLLOW>::read(&mut s.members, node, [(parent, 8), (name, 8)]);
+        let (parent, name) = (members.u64(parent), members.u64(name));
+        if parent == 0 {
+            // The root, whose name is empty.
+            is_whole = true;
             break;
         }
+        if !append_name(s, name) {
+            break;
+        }
+        node = parent;
     }
-    if s.dentry != 0 {
+    if !is_whole {
         s.head.flags |= flags::CGROUP_PATH_CUT;
         count(|c| c.path_cut += 1);
     }
     s.head.cgroup_len = (s.pos - s.path_start) as u32;
 }
 
+/// The place of a cgroup in its hierarchy: a `kernfs_node`.
 #[inline(always)]
-fn node(cgroup: u64) -> u64 {
-    read_u64(cgroup, offset!(cgroup_kn))
+fn node_of<const FOLLOW: bool>(cgroup: u64) -> u64 {
+    member_u64::<FOLLOW>(cgroup, offset!(cgroup_kn))
 }
 
-/// Appends the name of a `kernfs_node` and goes to its parent; false at the root, whose name is empty, or without room.
+/// Appends a name; false without room.
 #[inline(always)]
-fn climb(s: &mut Scratch) -> bool {
-    let node = s.dentry;
-    let (parent, name) = (offset!(kernfs_parent), offset!(kernfs_name));
-    let members = Members::read(&mut s.members, node, [(parent, 8), (name, 8)]);
-    let (parent, name) = (members.u64(parent), members.u64(name));
-    if parent == 0 {
-        s.dentry = 0;
-        return false;
-    }
+fn append_name(s: &mut Scratch, name: u64) -> bool {
     let pos = s.pos;
     if pos > (TAIL - NAME as usize) as u64 || pos - s.path_start > 4096 {
         return false;
@@ -74,6 +77,5 @@ fn climb(s: &mut Scratch) -> bool {
     // SAFETY: by the comparison above. The separator takes the NUL's place.
     unsafe { s.tail.as_mut_ptr().add(end as usize).write(b'/') };
     s.pos = end + 1;
-    s.dentry = parent;
     true
 }

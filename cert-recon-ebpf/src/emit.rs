@@ -7,23 +7,22 @@
 use aya_ebpf::helpers::generated;
 use cert_recon_common::{Cut, Head, Prefix, WAKE_INTERVAL_NS, flags, kind};
 
-use crate::maps::{EVENTS, Scratch, TAIL, awake_until, count};
+use crate::maps::{EVENTS, QUIET_BYTES, Scratch, TAIL, awake_until, count};
 
 /// Wake user space when the record is complete (`include/uapi/linux/bpf.h`).
 pub(crate) const WAKE: u64 = 2;
 /// Do not.
 const NO_WAKE: u64 = 1;
 
-/// The ring buffer is so full that user space is woken in any case: one part of so many.
-const PART: u64 = 4;
-
-/// When the next record of this lane is to wake user space, its flags. `now` is the boot clock's.
+/// When the next record of this lane, of `len` bytes, is to wake user space, its flags. `now` is the boot clock's.
 #[inline(always)]
-pub(crate) fn wake(s: &mut Scratch, now: u64) -> u64 {
-    if is_awake(s, now) {
-        return wake_if_filling();
+pub(crate) fn wake(s: &mut Scratch, now: u64, len: u64) -> u64 {
+    s.unwoken += len;
+    if is_awake(s, now) && s.unwoken <= quiet_bytes() {
+        return NO_WAKE;
     }
     s.woke_ns = now;
+    s.unwoken = 0;
     WAKE
 }
 
@@ -32,13 +31,16 @@ pub(crate) fn wake(s: &mut Scratch, now: u64) -> u64 {
 pub(crate) fn wake_if_filling() -> u64 {
     let ring = (&raw const EVENTS).cast_mut().cast();
     // SAFETY: the map is a ring buffer.
-    let (waiting, size) = unsafe {
-        (
-            generated::bpf_ringbuf_query(ring, 0),
-            generated::bpf_ringbuf_query(ring, 1),
-        )
-    };
-    if waiting > size / PART { WAKE } else { NO_WAKE }
+    let waiting = unsafe { generated::bpf_ringbuf_query(ring, 0) };
+    if waiting > quiet_bytes() { WAKE } else { NO_WAKE }
+}
+
+/// Bytes that a CPU may send without waking user space, so that all together leave most of the ring buffer free. Whether they
+/// still wait is not asked: that is a cache line which another CPU changes.
+#[inline(always)]
+fn quiet_bytes() -> u64 {
+    // SAFETY: a static of this program; volatile, because the loader changes it behind the compiler's back.
+    unsafe { core::ptr::read_volatile(&raw const QUIET_BYTES) }
 }
 
 /// The last record of an exec has been sent: wakes user space when that took so long that it may have stopped looking.
@@ -73,7 +75,7 @@ pub(crate) fn head(s: &mut Scratch) -> bool {
     if pos > TAIL as u64 {
         return false;
     }
-    let flags = wake(s, s.head.boot_ns);
+    let flags = wake(s, s.head.boot_ns, Head::SIZE as u64 + pos);
     // SAFETY: the record's strings follow it without a gap (checked at compile time where the type is), `pos` bytes of them.
     unsafe { output((&raw mut s.head).cast(), Head::SIZE as u64 + pos, flags) }
 }

@@ -1,4 +1,11 @@
 //! Reading kernel memory: the one place that names the helpers for it.
+//!
+//! Since Linux 5.11 the verifier follows pointers from the running task on by the kernel's own type information, and lets a
+//! program load members like its own memory: a load costs a nanosecond or two, the call of a helper function some thirty. Where
+//! a pointer has been kept elsewhere than in registers and on the stack, its type is forgotten, and only helpers read it.
+//!
+//! What does both is generic: `FOLLOW` says that pointers can be followed. A program is made for each, without a look at
+//! which it is while it runs.
 
 use core::ffi::c_void;
 
@@ -12,6 +19,27 @@ macro_rules! offset {
     };
 }
 pub(crate) use offset;
+
+/// The task that runs exec, as a pointer that can be followed if there are such. `task` is the tracepoint's.
+#[inline(always)]
+pub(crate) fn current<const FOLLOW: bool>(task: u64) -> u64 {
+    if FOLLOW {
+        // SAFETY: a helper without arguments.
+        unsafe { generated::bpf_get_current_task_btf() as u64 }
+    } else {
+        task
+    }
+}
+
+/// Forgets that a value was a pointer that can be followed: the verifier refuses to calculate with those.
+#[inline(always)]
+pub(crate) fn number(place: &mut u64, pointer: u64) -> u64 {
+    // SAFETY: a reference is valid. Volatile: the way through memory is what this is for.
+    unsafe {
+        core::ptr::write_volatile(place, pointer);
+        core::ptr::read_volatile(place)
+    }
+}
 
 /// The value of type `T` at `offset` bytes from `base`; all zeros when it can't be read or the member is absent.
 ///
@@ -34,6 +62,10 @@ pub(crate) trait Number {
     const ZERO: Self;
 }
 
+impl Number for u8 {
+    const ZERO: Self = 0;
+}
+
 impl Number for u32 {
     const ZERO: Self = 0;
 }
@@ -45,19 +77,21 @@ impl Number for u64 {
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;
 
-/// Members of one structure, read in one call where this kernel has them near each other, else one by one.
+/// Members of one structure: loaded where the pointer to it can be followed; else read in one call where this kernel has them
+/// near each other, or one by one.
 ///
-/// Where they are is made of offsets only, so the verifier knows all of it as constants and removes one of the two ways.
+/// Where they are is made of offsets only, so the verifier knows all of it as constants and removes the way that is not taken.
 /// What is wanted must be taken out before the same buffer is used again.
-pub(crate) struct Members {
+pub(crate) struct Members<const FOLLOW: bool> {
     base: u64,
     start: u32,
     is_near: bool,
     buffer: *const u64,
 }
 
-impl Members {
-    /// Reads members (offset and size, 8 bytes at most; absent ones are left out) of the structure at `base`.
+impl<const FOLLOW: bool> Members<FOLLOW> {
+    /// Reads members (offset and size, 8 bytes at most; absent ones are left out) of the structure at `base`. If pointers can be
+    /// followed, that was followed from [`current`] to here.
     #[inline(always)]
     pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u32, u32); N]) -> Self {
         let (mut start, mut end) = (cert_recon_common::ABSENT, 0);
@@ -69,7 +103,7 @@ impl Members {
         }
         // Members are aligned, and so they are in the buffer.
         start &= !7;
-        let is_near = end > start && end - start <= SPAN as u32;
+        let is_near = !FOLLOW && end > start && end - start <= SPAN as u32;
         let buffer = buffer.as_mut_ptr();
         if is_near {
             let from = (base + u64::from(start)) as *const c_void;
@@ -88,6 +122,8 @@ impl Members {
     fn get<T: Number>(&self, offset: u32) -> T {
         if offset == cert_recon_common::ABSENT {
             T::ZERO
+        } else if FOLLOW {
+            load(self.base, offset)
         } else if self.is_near {
             // SAFETY: within the buffer: the member is one of those that were read. Volatile, so that it is read before
             // the buffer is used again.
@@ -113,6 +149,59 @@ impl Members {
     pub(crate) fn u32(&self, offset: u32) -> u32 {
         self.get(offset)
     }
+
+    /// 16 bytes of text, of which both halves were asked for; zeros when it can't be read.
+    #[inline(always)]
+    pub(crate) fn text(&self, offset: u32) -> (u64, u64) {
+        if FOLLOW {
+            (letters(self.base, offset), letters(self.base, offset + 8))
+        } else {
+            (self.get(offset), self.get(offset + 8))
+        }
+    }
+}
+
+/// A member of the structure at `base` as [`Members::read`] has it: a pointer or 64-bit number; 0 when it is absent or can't be
+/// read.
+#[inline(always)]
+pub(crate) fn member_u64<const FOLLOW: bool>(base: u64, offset: u32) -> u64 {
+    member::<FOLLOW, u64>(base, offset)
+}
+
+/// As [`member_u64`], for a 32-bit number.
+#[inline(always)]
+pub(crate) fn member_u32<const FOLLOW: bool>(base: u64, offset: u32) -> u32 {
+    member::<FOLLOW, u32>(base, offset)
+}
+
+#[inline(always)]
+fn member<const FOLLOW: bool, T: Number>(base: u64, offset: u32) -> T {
+    if !FOLLOW {
+        read(base, offset)
+    } else if offset == cert_recon_common::ABSENT {
+        T::ZERO
+    } else {
+        load(base, offset)
+    }
+}
+
+#[inline(always)]
+fn load<T: Number>(base: u64, offset: u32) -> T {
+    let from = (base + u64::from(offset)) as *const T;
+    // SAFETY: the verifier has checked that a member of this size is there; a pointer that leads nowhere gives zeros.
+    unsafe { from.read_volatile() }
+}
+
+/// 8 bytes of an array of characters, which the verifier lets a program load one by one only.
+#[inline(always)]
+fn letters(base: u64, offset: u32) -> u64 {
+    let mut all = 0;
+    let mut i = 0;
+    while i < 8 {
+        all |= u64::from(load::<u8>(base, offset + i)) << (8 * i);
+        i += 1;
+    }
+    all
 }
 
 /// A pointer or 64-bit number; 0 when it can't be read.

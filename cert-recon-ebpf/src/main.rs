@@ -1,12 +1,15 @@
 //! cert-recon's eBPF program: on every exec it reads, in the kernel and at that moment, everything that the kernel knows
 //! about it, and sends it through one ring buffer.
 //!
-//! Four programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
-//! when the verifier walks them: [`sched_process_exec`] (the only one that is attached) reads the fixed facts and begins
-//! the path walks, [`walk_paths`] goes on with deep ones, [`send_head`] adds the first part of argv and sends the head
-//! record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec that could not be sent, [`scan_tasks`] scans the
-//! running processes when user space asks. What changes
+//! Programs that call each other by tail calls, so that the loops of one are not multiplied by the paths of another
+//! when the verifier walks them: [`sched_process_exec`] (attached; since Linux 7.0 with the chances behind it, which go on in
+//! [`begin_again`]) reads the fixed facts and walks the paths, [`walk_paths`] goes on with deep ones, [`send_head`] adds the
+//! first part of argv and sends the head record, [`send_chunks`] sends the rest of a long argv, [`note_loss`] counts an exec
+//! that could not be sent, [`scan_tasks`] scans the running processes when user space asks. What changes
 //! in a loop lives in the per-CPU scratch value and not in a register, so that the verifier's states converge.
+//!
+//! Of those that read many members there are two: one that follows pointers, and with `_probed` in its name one that
+//! reads them by helper functions, for kernels that do not let programs follow. The loader takes all of one kind.
 //!
 //! Everything is inlined in the programs that make tail calls: kernels before 5.10 (on arm64 before 6.0) refuse those from
 //! programs with functions of their own, which messages to the log are. So only the last programs of the chain log (for
@@ -31,33 +34,60 @@ mod scan;
 mod task;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use cert_recon_common::{CUT_NO_SPACE, program};
+use cert_recon_common::{CUT_NO_SPACE, CUT_TOO_LONG, flags, program};
 
 use crate::{
+    argv::Sent,
     maps::{PROGRAMS, Scratch, is_taken, resume, scratch},
-    path::Progress,
 };
 
-/// Steps of the path walks (a component or a mount crossing each) that the first program makes. Nearly every executable and
-/// working directory together need fewer.
-const FIRST_STEPS: u32 = 48;
-/// Steps of the path walks in each call of [`walk_paths`].
-const MORE_STEPS: u32 = 160;
+/// Steps of each path walk (a component or a mount crossing each) that the first program makes. Nearly every executable and
+/// working directory need fewer.
+const FIRST_STEPS: u32 = 20;
+/// The same behind pointers that were followed up to the root of a mount.
+const STEPS_ABOVE: u32 = 8;
+/// Steps of a path walk in each call of [`walk_paths`].
+const MORE_STEPS: u32 = 176;
 
 /// `include/trace/events/sched.h`, `TRACE_EVENT(sched_process_exec)`: (task, old pid, binprm), called by `exec_binprm()` in
 /// `fs/exec.c` after the new image is complete: `mm`, credentials and argv are the new program's.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
+    first::<true>(&ctx)
+}
+
+/// See [`sched_process_exec`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn sched_process_exec_probed(ctx: RawTracePointContext) -> i32 {
+    first::<false>(&ctx)
+}
+
+#[inline(always)]
+fn first<const FOLLOW: bool>(ctx: &RawTracePointContext) -> i32 {
     let Some(s) = scratch(0) else { return 0 };
-    task::begin(s, 0, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
-    walk(&ctx, s, FIRST_STEPS);
+    s.lane = 0;
+    begin::<FOLLOW>(ctx, s)
+}
+
+/// Reads the fixed facts and walks the paths.
+#[inline(always)]
+fn begin<const FOLLOW: bool>(ctx: &RawTracePointContext, s: &mut Scratch) -> i32 {
+    let exe = task::begin::<FOLLOW>(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
+    path::follow::<FOLLOW>(s, exe);
+    let steps = if FOLLOW { STEPS_ABOVE } else { FIRST_STEPS };
+    let mut is_done = path::finish(s, steps);
+    if is_done {
+        path::begin_cwd::<FOLLOW>(s);
+        is_done = path::finish(s, steps);
+    }
+    go_on(ctx, s, if is_done { program::EMIT } else { program::WALK });
     0
 }
 
-/// Attached behind the first program, like the two after it. Kernels since 7.0 may preempt a program on a tracepoint, and run
-/// no program for an exec on a CPU where that same program is at work for another: such an exec is the next program's. It
-/// knows them by what those before it have noted last on this CPU. When another exec came between two programs, it takes one
-/// that another had: user space knows that by the image.
+/// Attached behind the first program, like the two after it, where that can be needed. Kernels since 7.0 may preempt a program
+/// on a tracepoint, and run no program for an exec on a CPU where that same program is at work for another: such an exec is the
+/// next program's. It knows them by what those before it have noted last on this CPU. When another exec came between two
+/// programs, it takes one that another had: user space knows that by the image.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn second_chance(ctx: RawTracePointContext) -> i32 {
     chance(&ctx, 1)
@@ -78,14 +108,31 @@ pub fn fourth_chance(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn chance(ctx: &RawTracePointContext, lane: u32) -> i32 {
     let task = ctx.arg::<u64>(0);
-    if is_taken(lane, task::image_of(task)) {
+    let mm = task::image_of(task);
+    if is_taken(lane, mm) {
         return 0;
     }
     let Some(s) = scratch(lane) else { return 0 };
-    task::begin(s, lane, task, ctx.arg::<u64>(2));
-    // All of the walk there: this program is rarely needed, and quickly verified.
-    go_on(ctx, s, program::WALK);
+    // By which the program after this one knows whose it is.
+    s.task = task;
+    s.lane = lane;
+    s.head.flags = flags::SECOND;
+    go_on(ctx, s, program::BEGIN);
     0
+}
+
+/// Does for an exec that another program was not run for what [`sched_process_exec`] does.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn begin_again(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = resume() else { return 0 };
+    begin::<true>(&ctx, s)
+}
+
+/// See [`begin_again`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn begin_again_probed(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = resume() else { return 0 };
+    begin::<false>(&ctx, s)
 }
 
 /// Goes on with path walks that need more steps than the program before had.
@@ -93,19 +140,9 @@ fn chance(ctx: &RawTracePointContext, lane: u32) -> i32 {
 pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
     let Some(s) = resume() else { return 0 };
     path::next_pass(s);
-    walk(&ctx, s, MORE_STEPS);
+    let next = path::go_on(s, MORE_STEPS);
+    go_on(&ctx, s, next);
     0
-}
-
-#[inline(always)]
-fn walk(ctx: &RawTracePointContext, s: &mut Scratch, steps: u32) {
-    for _ in 0..steps {
-        if let Progress::Done = path::step(s) {
-            go_on(ctx, s, program::EMIT);
-            return;
-        }
-    }
-    go_on(ctx, s, program::WALK);
 }
 
 /// Goes on in another program. A tail call returns only when it failed: then the exec is lost.
@@ -116,25 +153,36 @@ fn go_on(ctx: &RawTracePointContext, s: &mut Scratch, slot: u32) {
     emit::lose(s);
 }
 
-/// Adds the first part of argv to the record and sends it.
+/// Adds cgroup, ancestors and the first part of argv to the record and sends it.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_head(ctx: RawTracePointContext) -> i32 {
+    send::<true>(&ctx)
+}
+
+/// See [`send_head`].
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn send_head_probed(ctx: RawTracePointContext) -> i32 {
+    send::<false>(&ctx)
+}
+
+#[inline(always)]
+fn send<const FOLLOW: bool>(ctx: &RawTracePointContext) -> i32 {
     let Some(s) = resume() else { return 0 };
-    cgroup::append(s);
-    ancestry::append(s);
+    cgroup::append::<FOLLOW>(s);
+    ancestry::append::<FOLLOW>(s);
     argv::read_inline(s);
     if !emit::head(s) {
-        go_on(&ctx, s, program::LOSS);
+        go_on(ctx, s, program::LOSS);
     } else if s.argv_sent < s.head.argv_len {
         // SAFETY: as in `go_on`.
-        unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) };
+        unsafe { PROGRAMS.tail_call(ctx, program::CHUNKS) };
         emit::cut(s, CUT_NO_SPACE);
         emit::done(s);
     } else if argv::is_canary(s) {
         emit::sent(s);
         emit::done(s);
         // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
-        unsafe { PROGRAMS.tail_call(&ctx, program::SCAN) };
+        unsafe { PROGRAMS.tail_call(ctx, program::SCAN) };
     } else {
         emit::sent(s);
         emit::done(s);
@@ -142,15 +190,34 @@ pub fn send_head(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Sends the rest of a long argv.
+/// Sends the rest of a long argv, or a part of it and goes on in itself.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn send_chunks(ctx: RawTracePointContext) -> i32 {
     let Some(s) = resume() else { return 0 };
-    if let Err(reason) = argv::send_chunks(s) {
-        emit::cut(s, reason);
-        note::cut(&ctx, s, reason);
+    match argv::send_chunks(s) {
+        Ok(Sent::All) => {
+            emit::sent(s);
+            emit::done(s);
+            return 0;
+        }
+        // SAFETY: as in `go_on`.
+        Ok(Sent::Part) => unsafe { PROGRAMS.tail_call(&ctx, program::CHUNKS) },
+        Err(reason) => s.outcome = u64::from(reason),
     }
-    emit::sent(s);
+    // SAFETY: as in `go_on`.
+    unsafe { PROGRAMS.tail_call(&ctx, program::CUT) };
+    emit::cut(s, CUT_TOO_LONG);
+    emit::done(s);
+    0
+}
+
+/// Says that an argv could not be sent whole.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn note_cut(ctx: RawTracePointContext) -> i32 {
+    let Some(s) = resume() else { return 0 };
+    let reason = s.outcome as u32;
+    emit::cut(s, reason);
+    note::cut(&ctx, s, reason);
     emit::done(s);
     0
 }

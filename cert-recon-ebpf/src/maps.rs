@@ -55,6 +55,10 @@ pub(crate) struct ScanState {
 #[unsafe(no_mangle)]
 pub(crate) static CANARY: [u64; 2] = [0; 2];
 
+/// Bytes that a CPU may send without waking user space. Set by the loader like [`OFFSETS`].
+#[unsafe(no_mangle)]
+pub(crate) static QUIET_BYTES: u64 = 0;
+
 /// Set by the loader from the kernel's BTF before the program is loaded, and frozen.
 #[unsafe(no_mangle)]
 pub(crate) static OFFSETS: Offsets = Offsets {
@@ -113,7 +117,7 @@ pub(crate) static OFFSETS: Offsets = Offsets {
 /// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
 const SCRATCH_SIZE: usize = 32 << 10;
 /// Bytes after the fixed part of the record.
-pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 13 * size_of::<u64>() - SPAN;
+pub(crate) const TAIL: usize = SCRATCH_SIZE - size_of::<Head>() - 14 * size_of::<u64>() - SPAN;
 
 /// The record in the making and the state of the loops that make it.
 #[repr(C)]
@@ -122,8 +126,6 @@ pub(crate) struct Scratch {
     pub(crate) task: u64,
     /// Its new memory image.
     pub(crate) mm: u64,
-    /// Its `fs_struct`.
-    pub(crate) fs: u64,
     /// First byte of argv in the process's memory.
     pub(crate) arg_start: u64,
     /// Bytes of argv that were sent.
@@ -146,6 +148,12 @@ pub(crate) struct Scratch {
     pub(crate) outcome: u64,
     /// When a record of this lane woke user space last (boot clock).
     pub(crate) woke_ns: u64,
+    /// Bytes that it sent since then.
+    pub(crate) unwoken: u64,
+    /// Its lane: the number of the attached program whose exec this is.
+    pub(crate) lane: u32,
+    /// Fills up to 8 bytes.
+    reserved: u32,
     /// Members of a kernel structure.
     pub(crate) members: [u64; SPAN / 8],
     /// The record.

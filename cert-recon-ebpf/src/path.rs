@@ -5,10 +5,10 @@
 //! Components are written leaf first, each followed by `/`: the record stays one piece that only grows, and what does not
 //! fit is missing at the root's end, not at the name's.
 
-use cert_recon_common::flags;
+use cert_recon_common::{flags, program};
 
 use crate::{
-    kernel::{Members, copy, offset, read_u64},
+    kernel::{Members, copy, current, member_u64, number, offset, read_u64},
     maps::{Scratch, TAIL, count},
 };
 
@@ -16,49 +16,84 @@ use crate::{
 const PATH_MAX: u64 = 4096;
 /// `NAME_MAX` in `include/uapi/linux/limits.h`.
 const NAME_MAX: u32 = 255;
-/// Programs that may walk one path, so that both walks, the head and the chunks stay below the kernel's limit of 32 tail
-/// calls.
-const MAX_PASSES: u32 = 14;
+/// Programs that may walk one path before one more ends it, so that both walks, the head and the chunks stay below the
+/// kernel's limit of 32 tail calls. Enough for a path of as many names as `PATH_MAX` has room for.
+const MAX_PASSES: u32 = 12;
+
+/// Components that are walked by following pointers, of each path.
+const FOLLOWED: u32 = 24;
 
 /// Addresses from here on are error numbers (`IS_ERR_VALUE()` in `include/linux/err.h`).
 const ERRORS: u64 = u64::MAX - 4094;
 
-/// What a step of the walk came to.
-pub(crate) enum Progress {
-    /// More to walk.
-    More,
-    /// Both paths are in the record.
-    Done,
-}
-
-/// Begins the walk of the executable's path. `file` is the `struct file` of the image.
+/// Begins the walk of the executable's path. `file` is the `struct file` of the image, which was followed; so is the dentry
+/// that comes back.
 #[inline(always)]
-pub(crate) fn begin_exe(s: &mut Scratch, file: u64) {
+pub(crate) fn begin_exe<const FOLLOW: bool>(s: &mut Scratch, file: u64) -> u64 {
     let (mnt, dentry) = (offset!(file_path_mnt), offset!(file_path_dentry));
-    let members = Members::read(&mut s.members, file, [(mnt, 8), (dentry, 8)]);
+    let members = Members::<FOLLOW>::read(&mut s.members, file, [(mnt, 8), (dentry, 8)]);
     let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    begin(s, 0, mnt, dentry);
+    let root = member_u64::<FOLLOW>(mnt, offset!(vfsmount_root));
+    begin(s, 0, mnt, root, dentry);
+    dentry
 }
 
+/// Begins the walk of the working directory's path and follows it as far as pointers lead.
 #[inline(always)]
-fn begin_cwd(s: &mut Scratch) {
-    let fs = s.fs;
+pub(crate) fn begin_cwd<const FOLLOW: bool>(s: &mut Scratch) {
+    let fs = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_fs));
     let (mnt, dentry) = (offset!(fs_pwd_mnt), offset!(fs_pwd_dentry));
-    let members = Members::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
+    let members = Members::<FOLLOW>::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
     let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    begin(s, 1, mnt, dentry);
+    let root = member_u64::<FOLLOW>(mnt, offset!(vfsmount_root));
+    begin(s, 1, mnt, root, dentry);
+    follow::<FOLLOW>(s, dentry);
+}
+
+/// As [`begin_cwd`], in a program that does without pointers that can be followed.
+#[inline(always)]
+fn begin_cwd_by_address(s: &mut Scratch) {
+    let fs = read_u64(s.task, offset!(task_fs));
+    let (mnt, dentry) = (offset!(fs_pwd_mnt), offset!(fs_pwd_dentry));
+    let members = Members::<false>::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
+    let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
+    let root = read_u64(mnt, offset!(vfsmount_root));
+    begin(s, 1, mnt, root, dentry);
 }
 
 /// `mnt` is a `struct vfsmount`, which is embedded in the `struct mount` that knows its place in the tree
 /// (`real_mount()` in `fs/mount.h`).
 #[inline(always)]
-fn begin(s: &mut Scratch, which: u32, mnt: u64, dentry: u64) {
+fn begin(s: &mut Scratch, which: u32, mnt: u64, root: u64, dentry: u64) {
     s.which = which;
     s.passes = 0;
     s.path_start = s.pos;
     s.dentry = dentry;
-    s.mount = mnt.wrapping_sub(u64::from(offset!(mount_mnt)));
-    s.mount_root = read_u64(mnt, offset!(vfsmount_root));
+    s.mount = number(&mut s.outcome, mnt).wrapping_sub(u64::from(offset!(mount_mnt)));
+    s.mount_root = root;
+}
+
+/// Goes ahead by following pointers, where that can be: to the root of the mount, or to something out of the ordinary. [`step`]
+/// goes on from there. `dentry` is where the walk begins.
+#[inline(always)]
+pub(crate) fn follow<const FOLLOW: bool>(s: &mut Scratch, mut dentry: u64) {
+    if !FOLLOW {
+        return;
+    }
+    let root = s.mount_root;
+    for _ in 0..FOLLOWED {
+        if dentry == root {
+            break;
+        }
+        let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
+        let members = Members::<FOLLOW>::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
+        let (parent, len, name) = (members.u64(parent), members.u32(len), members.u64(name));
+        if parent == dentry || !append_name(s, len, name) {
+            break;
+        }
+        dentry = parent;
+    }
+    s.dentry = dentry;
 }
 
 /// Notes that another program goes on with the walk; a path that took too many is left as it is.
@@ -71,21 +106,38 @@ pub(crate) fn next_pass(s: &mut Scratch) {
     }
 }
 
-/// One component, or one crossing from the root of a mount to where it is mounted (`prepend_path()` in `fs/d_path.c`).
+/// Walks to the end of one path by steps: a component each, or a crossing from the root of a mount to where it is mounted
+/// (`prepend_path()` in `fs/d_path.c`). False when there is more to walk than that.
 #[inline(always)]
-pub(crate) fn step(s: &mut Scratch) -> Progress {
+pub(crate) fn finish(s: &mut Scratch, steps: u32) -> bool {
+    for _ in 0..steps {
+        let outcome = step(s);
+        if outcome != GO_ON {
+            end(s, outcome);
+            return true;
+        }
+    }
+    false
+}
+
+/// As [`finish`], for whichever path is being walked: what is to be done next, in another program.
+#[inline(always)]
+pub(crate) fn go_on(s: &mut Scratch, steps: u32) -> u32 {
+    if !finish(s, steps) {
+        return program::WALK;
+    }
+    if s.which == 1 {
+        return program::EMIT;
+    }
+    begin_cwd_by_address(s);
+    program::WALK
+}
+
+#[inline(always)]
+fn step(s: &mut Scratch) -> u64 {
     let outcome = climb(s);
     // Through memory, so that the verifier goes on from here once and not once for each way that led here.
-    // SAFETY: a field of the scratch value.
-    let outcome = unsafe {
-        core::ptr::write_volatile(&raw mut s.outcome, outcome);
-        core::ptr::read_volatile(&raw const s.outcome)
-    };
-    if outcome == GO_ON {
-        Progress::More
-    } else {
-        end(s, outcome)
-    }
+    number(&mut s.outcome, outcome)
 }
 
 /// [`climb`] found more to climb. No flag has this value.
@@ -114,7 +166,7 @@ fn climb(s: &mut Scratch) -> u64 {
         return GO_ON;
     }
     let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
-    let members = Members::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
+    let members = Members::<false>::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
     let (parent, len, name) = (members.u64(parent), members.u32(len), members.u64(name));
     if !append_name(s, len, name) {
         return u64::from(flags::EXE_PATH_CUT);
@@ -154,10 +206,9 @@ fn append_name(s: &mut Scratch, len: u32, name: u64) -> bool {
     true
 }
 
-/// Ends the walk of one path and begins that of the next. `flag` is the executable's flag; the working directory's is the
-/// bit above it.
+/// Ends the walk of one path. `flag` is the executable's flag; the working directory's is the bit above it.
 #[inline(always)]
-fn end(s: &mut Scratch, flag: u64) -> Progress {
+fn end(s: &mut Scratch, flag: u64) {
     let len = (s.pos - s.path_start) as u32;
     s.head.flags |= (flag as u32) << s.which;
     if flag == u64::from(flags::EXE_PATH_CUT) {
@@ -165,9 +216,7 @@ fn end(s: &mut Scratch, flag: u64) -> Progress {
     }
     if s.which == 0 {
         s.head.exe_len = len;
-        begin_cwd(s);
-        return Progress::More;
+    } else {
+        s.head.cwd_len = len;
     }
-    s.head.cwd_len = len;
-    Progress::Done
 }

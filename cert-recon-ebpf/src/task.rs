@@ -5,7 +5,7 @@ use cert_recon_common::{ABSENT, Head, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
-    kernel::{Members, copy_str, offset, read_u32, read_u64},
+    kernel::{Members, copy_str, current, member_u32, member_u64, number, offset, read_u64},
     maps::{Scratch, TAIL, count},
     path,
 };
@@ -33,10 +33,13 @@ pub(crate) fn image_of(task: u64) -> u64 {
     read_u64(task, offset!(task_mm))
 }
 
-/// Starts the record of an exec and its path walks. `task` is the `task_struct`, `bprm` the `linux_binprm`.
+/// Starts the record of an exec and the walk of the executable's path. `task` is the `task_struct`, `bprm` the `linux_binprm`.
+/// Gives the dentry where the walk begins, which can be followed.
 #[inline(always)]
-pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
+pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -> u64 {
     s.task = task;
+    let task = current::<FOLLOW>(task);
+    let lane = s.lane;
     let mut seq = 0;
     let mut lost_before = 0;
     count(|c| {
@@ -51,20 +54,19 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
     });
 
     let (mm, real_parent, tgid) = (offset!(task_mm), offset!(task_real_parent), offset!(task_tgid));
-    let members = Members::read(&mut s.members, task, [(mm, 8), (real_parent, 8), (tgid, 4)]);
+    let members = Members::<FOLLOW>::read(&mut s.members, task, [(mm, 8), (real_parent, 8), (tgid, 4)]);
     let (mm, parent, pid) = (members.u64(mm), members.u64(real_parent), members.u32(tgid));
     s.mm = mm;
 
-    let (start_boottime, cred, comm, fs, signal, loginuid, session) = (
+    let (start_boottime, cred, comm, signal, loginuid, session) = (
         offset!(task_start_boottime),
         offset!(task_cred),
         offset!(task_comm),
-        offset!(task_fs),
         offset!(task_signal),
         offset!(task_loginuid),
         offset!(task_sessionid),
     );
-    let members = Members::read(
+    let members = Members::<FOLLOW>::read(
         &mut s.members,
         task,
         [
@@ -72,16 +74,14 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
             (cred, 8),
             (comm, 8),
             (comm + 8, 8),
-            (fs, 8),
             (signal, 8),
             (loginuid, 4),
             (session, 4),
         ],
     );
-    s.fs = members.u64(fs);
     let (start_boot_ns, cred, signal) = (members.u64(start_boottime), members.u64(cred), members.u64(signal));
     let (loginuid, session) = (members.u32(loginuid), members.u32(session));
-    let comm = (members.u64(comm), members.u64(comm + 8));
+    let comm = members.text(comm);
     // SAFETY: the field has 16 bytes at a multiple of 8 (checked below).
     unsafe {
         let to = (&raw mut s.head.comm).cast::<u64>();
@@ -95,7 +95,7 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         offset!(cred_euid),
         offset!(cred_egid),
     );
-    let members = Members::read(&mut s.members, cred, [(ids.0, 4), (ids.1, 4), (ids.2, 4), (ids.3, 4)]);
+    let members = Members::<FOLLOW>::read(&mut s.members, cred, [(ids.0, 4), (ids.1, 4), (ids.2, 4), (ids.3, 4)]);
     let (uid, gid, euid, egid) = (
         members.u32(ids.0),
         members.u32(ids.1),
@@ -109,29 +109,33 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         offset!(mm_exe_file),
         offset!(mm_start_stack),
     );
-    let members = Members::read(
+    let members = Members::<FOLLOW>::read(
         &mut s.members,
         mm,
         [(arg_start, 8), (arg_end, 8), (file, 8), (stack, 8)],
     );
     let (arg_start, arg_end) = (members.u64(arg_start), members.u64(arg_end));
     let (exe_file, stack) = (members.u64(file), members.u64(stack));
-    let image = if mm == 0 { 0 } else { ancestry::key(exe_file, stack) };
+    let image = if mm == 0 {
+        0
+    } else {
+        ancestry::key(number(&mut s.outcome, exe_file), stack)
+    };
 
-    path::begin_exe(s, exe_file);
-    let inode = read_u64(s.dentry, offset!(dentry_inode));
+    let dentry = path::begin_exe::<FOLLOW>(s, exe_file);
+    let inode = member_u64::<FOLLOW>(dentry, offset!(dentry_inode));
     let (sb, ino, nlink, size) = (
         offset!(inode_sb),
         offset!(inode_ino),
         offset!(inode_nlink),
         offset!(inode_size),
     );
-    let members = Members::read(&mut s.members, inode, [(sb, 8), (ino, 8), (nlink, 4), (size, 8)]);
+    let members = Members::<FOLLOW>::read(&mut s.members, inode, [(sb, 8), (ino, 8), (nlink, 4), (size, 8)]);
     let (exe_inode, exe_size, exe_nlink) = (members.u64(ino), members.u64(size), members.u32(nlink));
-    let exe_dev = read_u32(members.u64(sb), offset!(super_dev));
+    let exe_dev = member_u32::<FOLLOW>(members.u64(sb), offset!(super_dev));
 
     let (argc, filename, interp) = (offset!(binprm_argc), offset!(binprm_filename), offset!(binprm_interp));
-    let members = Members::read(&mut s.members, bprm, [(argc, 4), (filename, 8), (interp, 8)]);
+    let members = Members::<false>::read(&mut s.members, bprm, [(argc, 4), (filename, 8), (interp, 8)]);
     let (argc, filename, interp) = (members.u32(argc), members.u64(filename), members.u64(interp));
     let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
 
@@ -169,7 +173,7 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
         exe_size,
         argv_len: arg_end.saturating_sub(arg_start),
         pid,
-        ppid: read_u32(parent, offset!(task_tgid)),
+        ppid: member_u32::<FOLLOW>(parent, offset!(task_tgid)),
         uid,
         gid,
         euid,
@@ -196,13 +200,14 @@ pub(crate) fn begin(s: &mut Scratch, lane: u32, task: u64, bprm: u64) {
     if interp != filename {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
-    let tty = read_u64(signal, offset!(signal_tty));
+    let tty = member_u64::<FOLLOW>(signal, offset!(signal_tty));
     if tty != 0 && offset!(tty_name) != ABSENT {
         s.head.tty_len = append_str::<TTY_NAME>(s, tty + u64::from(offset!(tty_name))).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }
     // The walk begins behind the strings.
     s.path_start = s.pos;
+    dentry
 }
 
 const _: () = assert!(core::mem::offset_of!(Head, comm) % 8 == 0);

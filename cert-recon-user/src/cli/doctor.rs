@@ -93,7 +93,7 @@ fn btf() -> Line {
                 error.to_string(),
                 "please report it with `uname -a`",
             ),
-            Ok(found) if found.task_loginuid == cert_recon_common::ABSENT => line(
+            Ok(found) if found.offsets.task_loginuid == cert_recon_common::ABSENT => line(
                 State::Miss,
                 "type information (BTF)",
                 format!("{} bytes, but no login uid", bytes.len()),

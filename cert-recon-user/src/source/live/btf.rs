@@ -41,14 +41,14 @@ pub enum BtfError {
     },
 }
 
-/// The structures wanted from a kernel's type information.
+/// The types wanted from a kernel's type information.
 #[derive(Debug)]
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
     /// Where each type begins in `types`, by id; id 0 is void.
     starts: Vec<u32>,
-    /// Structures, unions and enumerations that are wanted, by name.
+    /// Structures, enumerations and other names of types that are wanted, by name.
     wanted: HashMap<&'static str, Vec<u32>>,
 }
 
@@ -89,7 +89,7 @@ fn section<'a>(bytes: &'a [u8], start: usize, len: u32, what: &'static str) -> R
 }
 
 impl<'a> Btf<'a> {
-    /// Reads the type information in `bytes` and finds the structures named in `wanted`.
+    /// Reads the type information in `bytes` and finds the types named in `wanted`.
     ///
     /// # Errors
     /// When the bytes are no BTF, are cut short, or hold a kind of type that did not exist when this was written.
@@ -141,7 +141,7 @@ impl<'a> Btf<'a> {
                 2 | 7..=12 | 16 | 18 => 0,
                 kind => return Err(BtfError::Kind { id, kind }),
             };
-            if matches!(ty.kind, kinds::STRUCT | kinds::ENUM)
+            if matches!(ty.kind, kinds::STRUCT | kinds::ENUM | kinds::TYPEDEF)
                 && let name = btf.name(ty.name)
                 && let Some(&wanted) = wanted.iter().find(|w| w.as_bytes() == name)
             {
@@ -156,6 +156,12 @@ impl<'a> Btf<'a> {
             return Err(short("type", at));
         }
         Ok(btf)
+    }
+
+    /// Whether there is a wanted type of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.wanted.contains_key(name)
     }
 
     /// The byte offset of a member in a wanted structure. `member` may lead through named members (`f_path.mnt`); members

@@ -17,12 +17,13 @@ use aya::{
     programs::{Program, ProgramError, RawTracePoint, raw_trace_point::RawTracePointLinkId},
 };
 use aya_log::EbpfLogger;
-use cert_recon_common::{Counters, LANES, flags, program};
+use cert_recon_common::{Counters, flags};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     LiveError, convert, offsets,
+    programs::{Programs, metric_name},
     reassembly::{Aside, Assembled, Reassembler},
     wakeups::WakeUps,
 };
@@ -39,21 +40,15 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/
 /// Whether the kernel measures programs.
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const TRACEPOINT: &str = "sched_process_exec";
-/// In the order in which they are attached, which is the order in which the kernel runs them.
-const ATTACHED: [&str; LANES as usize] = ["sched_process_exec", "second_chance", "third_chance", "fourth_chance"];
-const CONTINUED: [(u32, &str); program::COUNT as usize] = [
-    (program::WALK, "walk_paths"),
-    (program::EMIT, "send_head"),
-    (program::CHUNKS, "send_chunks"),
-    (program::LOSS, "note_loss"),
-    (program::SCAN, "scan_tasks"),
-];
 
 /// Images that are remembered. One that two programs had is among the last few.
 const LAST_IMAGES: usize = 1024;
 
 /// Programs that are verified at a time at most: one of them takes half of the time.
 const MOST_VERIFYING: usize = 4;
+
+/// The part of the ring buffer that may fill before user space is woken in any case is one of so many.
+const QUIET_PART: u64 = 4;
 
 /// Records that are handled before other work gets its turn.
 const BATCH: usize = 1024;
@@ -120,6 +115,7 @@ pub struct Totals {
 /// The attached program.
 pub struct Live {
     ebpf: Ebpf,
+    chosen: Programs,
     links: Vec<(&'static str, RawTracePointLinkId)>,
     ring: AsyncFd<RingBuf<MapData>>,
     counters: PerCpuArray<MapData, [u8; Counters::SIZE]>,
@@ -209,24 +205,25 @@ impl Live {
         }
         let path = || options.btf.display().to_string();
         let btf = fs::read(&options.btf).map_err(|source| LiveError::NoBtf { path: path(), source })?;
-        let offsets = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
+        let layout = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
         drop(btf);
         host::lift_memlock();
 
         let mut ebpf = host::without_opening_files(EbpfLoader::new)
             .btf(None)
-            .override_global("OFFSETS", &offsets.encode()[..], true)
+            .override_global("OFFSETS", &layout.offsets.encode()[..], true)
+            .override_global("QUIET_BYTES", &quiet_bytes(options.ring_size), true)
             .override_global("CANARY", &options.nonce[..], true)
             .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
             .load(OBJECT)
             .map_err(explain_load)?;
+        let chosen = verify_either(&mut ebpf, layout.may_preempt)?;
         let logger = (log_level() != 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
         let logger = logger.map_err(|e| load_error("preparing", e))?;
         let mut programs =
             ProgramArray::try_from(take_map(&mut ebpf, "PROGRAMS")?).map_err(|e| load_error("preparing", e))?;
-        verify(&mut ebpf)?;
-        for (slot, name) in CONTINUED {
+        for (slot, name) in chosen.continued() {
             let program = raw_tracepoint(&mut ebpf, name)?;
             let fd = program.fd().map_err(|e| load_error("loading", e))?;
             programs.set(slot, fd, 0).map_err(|e| load_error("preparing", e))?;
@@ -240,7 +237,7 @@ impl Live {
             .map_err(|error| LiveError::Wait(error.into()))?;
 
         let mut links = Vec::new();
-        for name in ATTACHED {
+        for name in chosen.attached() {
             let link = raw_tracepoint(&mut ebpf, name)?
                 .attach(TRACEPOINT)
                 .map_err(|e| load_error("attaching", e))?;
@@ -249,6 +246,7 @@ impl Live {
         log_verified(&ebpf);
         Ok(Self {
             ebpf,
+            chosen,
             links,
             ring,
             counters,
@@ -444,8 +442,10 @@ impl Live {
     /// Execs for which the kernel did not run the program because it was already running on that CPU
     /// (`recursion_misses`, since Linux 5.12). They are lost execs.
     fn missed(&self) -> u64 {
-        let [first, ..] = ATTACHED;
-        number_in(&self.info(first), "recursion_misses:").unwrap_or(0)
+        let first = self.chosen.attached().next();
+        first
+            .and_then(|first| number_in(&self.info(first), "recursion_misses:"))
+            .unwrap_or(0)
     }
 
     /// What the kernel says about a program to whoever holds it, which needs no rights.
@@ -463,15 +463,15 @@ impl Live {
         if !fs::read_to_string(STATS).is_ok_and(|text| text.trim() == "1") {
             return Vec::new();
         }
-        let runs = |program| {
-            let info = self.info(program);
+        let runs = |name| {
+            let info = self.info(name);
             Some(Runs {
-                program,
+                program: metric_name(name),
                 nanoseconds: number_in(&info, "run_time_ns:")?,
                 count: number_in(&info, "run_cnt:")?,
             })
         };
-        ATTACHED.into_iter().filter_map(runs).collect()
+        self.chosen.attached().filter_map(runs).collect()
     }
 }
 
@@ -481,32 +481,59 @@ fn number_in(info: &str, start: &str) -> Option<u64> {
     value.trim().parse().ok()
 }
 
-/// Loads every program, on as many threads as there are processors: the verifier's work is most of the time that the start
-/// takes, and the kernel does it side by side for whoever may load programs at all.
-fn verify(ebpf: &mut Ebpf) -> Result<(), LiveError> {
+/// A CPU's share of the part of the ring buffer that may fill while user space sleeps.
+fn quiet_bytes(ring_size: u32) -> u64 {
+    let cpus = aya::util::nr_cpus().unwrap_or(1).max(1);
+    u64::from(ring_size) / QUIET_PART / cpus as u64
+}
+
+/// Loads the programs that follow pointers, or, when this kernel does not let them, those that use helper functions.
+fn verify_either(ebpf: &mut Ebpf, may_preempt: bool) -> Result<Programs, LiveError> {
+    let follow = Programs {
+        follow: true,
+        may_preempt,
+    };
+    let Err(error) = verify(ebpf, follow)? else {
+        return Ok(follow);
+    };
+    log::debug!("kernel structures are read by helper functions, since: {error}");
+    let probe = Programs {
+        follow: false,
+        may_preempt,
+    };
+    verify(ebpf, probe)?.map_err(explain_program)?;
+    Ok(probe)
+}
+
+/// Loads these programs, on as many threads as there are processors: the verifier's work is most of the time that the start
+/// takes, and the kernel does it side by side for whoever may load programs at all. Those that are loaded already stay. The
+/// inner error is that of a program that the kernel refuses.
+fn verify(ebpf: &mut Ebpf, chosen: Programs) -> Result<Result<(), ProgramError>, LiveError> {
     let mut waiting: HashMap<_, _> = ebpf.programs_mut().collect();
     // Those with the most to verify first, so that nobody waits for one that was begun last.
-    let names = CONTINUED.map(|(_, name)| name).into_iter().chain(ATTACHED);
+    let names = chosen.continued().map(|(_, name)| name).chain(chosen.attached());
     let programs: Result<Vec<_>, _> = names
         .map(|name| as_raw_tracepoint(name, waiting.remove(name)))
         .collect();
-    let queue = Mutex::new(programs?.into_iter());
+    let mut programs = programs?;
+    programs.retain(|program| program.fd().is_err());
+    let queue = Mutex::new(programs.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || -> Result<(), LiveError> {
+    let work = || -> Result<(), ProgramError> {
         while let Some(program) = next() {
-            program.load().map_err(explain_program)?;
+            program.load()?;
         }
         Ok(())
     };
     let others = std::thread::available_parallelism().map_or(0, |count| count.get().min(MOST_VERIFYING) - 1);
-    std::thread::scope(|scope| {
+    Ok(std::thread::scope(|scope| {
         let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
         let own = work();
         others
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .fold(own, Result::and)
-    })
+    }))
 }
 
 /// For developers: how much the verifier had to walk, where the kernel says so (since Linux 5.16).

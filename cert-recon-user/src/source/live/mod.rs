@@ -8,6 +8,7 @@ pub mod convert;
 mod error;
 mod loader;
 pub mod offsets;
+mod programs;
 pub mod reassembly;
 mod wakeups;
 

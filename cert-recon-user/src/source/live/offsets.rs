@@ -1,4 +1,5 @@
-//! Which kernel structure members the eBPF program reads, and whether it can do without them.
+//! What the eBPF program has to know of the kernel: which structure members it reads, whether it can do without them, and
+//! what may come between two of its programs.
 
 use cert_recon_common::{ABSENT, Offsets};
 
@@ -20,7 +21,14 @@ pub enum OffsetError {
     },
 }
 
-const STRUCTURES: &[&str] = &[
+/// What guards a tracepoint's programs where those may be preempted.
+const PREEMPTIBLE: &str = "class_srcu_fast_notrace_t";
+/// What guards them where they may not be. Kernels before it have neither.
+const NOT_PREEMPTIBLE: &str = "class_preempt_notrace_t";
+
+const TYPES: &[&str] = &[
+    PREEMPTIBLE,
+    NOT_PREEMPTIBLE,
     "cgroup",
     "cgroup_subsys_id",
     "cgroup_subsys_state",
@@ -41,12 +49,28 @@ const STRUCTURES: &[&str] = &[
     "vfsmount",
 ];
 
-/// The offsets in the kernel that `btf` (the bytes of `/sys/kernel/btf/vmlinux`) describes.
+/// What the kernel is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Where the members are.
+    pub offsets: Offsets,
+    /// Whether programs on a tracepoint may be preempted, by an exec of another task even: since Linux 7.0.
+    pub may_preempt: bool,
+}
+
+/// The kernel that `btf` (the bytes of `/sys/kernel/btf/vmlinux`) describes.
 ///
 /// # Errors
 /// When the bytes can't be read as BTF, or a member is missing that the program can't do without.
-pub fn from_btf(btf: &[u8]) -> Result<Offsets, OffsetError> {
-    let btf = Btf::parse(btf, STRUCTURES)?;
+pub fn from_btf(btf: &[u8]) -> Result<Layout, OffsetError> {
+    let btf = Btf::parse(btf, TYPES)?;
+    Ok(Layout {
+        offsets: offsets(&btf)?,
+        may_preempt: btf.has(PREEMPTIBLE) || !btf.has(NOT_PREEMPTIBLE),
+    })
+}
+
+fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
     let need = |structure, member| {
         btf.offset(structure, member)
             .ok_or(OffsetError::Missing { structure, member })
@@ -126,7 +150,7 @@ mod tests {
         let Ok(btf) = std::fs::read(path) else {
             panic!("this test needs a kernel with type information: {path} can't be read");
         };
-        let offsets = from_btf(&btf).unwrap();
+        let offsets = from_btf(&btf).unwrap().offsets;
         assert_ne!(offsets.task_tgid, offsets.task_real_parent);
         assert!(offsets.dentry_name > offsets.dentry_name_len);
     }
