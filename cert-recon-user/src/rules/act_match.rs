@@ -154,7 +154,7 @@ impl FieldMatcher {
             }
         }
         if !terms.is_empty() {
-            made.terms = Some(Matcher::new(terms, Search::Small).map_err(EngineError::TooManyTerms)?);
+            made.terms = Some(Matcher::new(terms, Vec::new(), Search::Small).map_err(EngineError::TooManyTerms)?);
         }
         made.patterns = patterns(globs)?;
         Ok(made)

@@ -248,30 +248,20 @@ impl Engine {
     pub(super) fn scan(&self, subject: &Subject<'_>, joined: &mut Vec<u8>, mut report: impl FnMut(usize, Found)) {
         let command_line_number = subject.file_names.len();
         for (text, name) in subject.file_names.iter().enumerate() {
-            self.file_name.scan_terms(name, |found| report(text, found));
-            self.file_name.scan_expressions(name, |found| report(text, found));
-            self.image.scan_terms(name, |found| report(text, found));
-            self.image.scan_expressions(name, |found| report(text, found));
+            self.file_name.scan(name, joined, |found| report(text, found));
+            self.image.scan(name, joined, |found| report(text, found));
         }
         // The NUL behind the last argument ends it, as the end of the joined form does.
         let command_line = subject.command_line.strip_suffix(b"\0").unwrap_or(subject.command_line);
         self.command_line
-            .scan_terms(command_line, |found| report(command_line_number, found));
-        if self.command_line.has_expressions() {
-            joined.clear();
-            joined.extend(command_line.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }));
-            self.command_line
-                .scan_expressions(joined, |found| report(command_line_number, found));
-        }
+            .scan(command_line, joined, |found| report(command_line_number, found));
         if let Some(image) = subject.image {
             self.image
-                .scan_terms(image, |found| report(command_line_number + 1, found));
-            self.image
-                .scan_expressions(image, |found| report(command_line_number + 1, found));
+                .scan(image, joined, |found| report(command_line_number + 1, found));
         }
         for (index, name) in subject.known_as.iter().enumerate() {
             self.known_as
-                .scan_terms(name, |found| report(command_line_number + 2 + index, found));
+                .scan(name, joined, |found| report(command_line_number + 2 + index, found));
         }
     }
 

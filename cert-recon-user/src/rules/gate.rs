@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use foldhash::{HashSet, HashSetExt as _};
+use memchr::memmem;
 use regex::bytes::RegexSet;
 
 use super::act_match::patterns;
@@ -138,10 +139,7 @@ impl WatchedPrograms {
 const GIT_RUNS: &[&[u8]] = &[b"alias.", b"bisect", b"submodule", b"rebase"];
 
 fn runs_something(name: &[u8], line: &[u8]) -> bool {
-    name != b"git"
-        || GIT_RUNS
-            .iter()
-            .any(|word| line.windows(word.len()).any(|window| window == *word))
+    name != b"git" || GIT_RUNS.iter().any(|word| memmem::find(line, word).is_some())
 }
 
 /// Endings that make another program of whatever stands before them.

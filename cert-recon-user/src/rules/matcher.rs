@@ -5,16 +5,20 @@
 //!
 //! The automaton is searched for all overlapping occurrences, so the pass is linear in the text: each byte is one step,
 //! plus a bounded check per occurrence (terms have a greatest length, and only terms that end alike can end together).
+//! Where a filter pays, only those parts of the text are searched that can hold a term.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
 
 use super::field::Operator;
+use super::prefilter::Prefilter;
 use super::term::{is_whole_term, is_whole_text, spells};
 
 /// What a search is to be good at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Search {
-    /// Long texts, of every exec: one step a byte, a megabyte and more for the lists that are built in.
+    /// Long texts, of every exec: filtered, then one step a byte; a megabyte and more for the lists that are built in.
     Fast,
     /// Names, and what few execs have: two to three times as long a byte in a tenth of the memory.
     Small,
@@ -44,12 +48,29 @@ pub(super) struct Found {
     pub(super) holds: bool,
 }
 
+/// A text without which a regular expression can't match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waker {
+    /// In any case of letters, without spaces.
+    pub(super) text: String,
+    /// The expression's bit.
+    pub(super) bit: u64,
+}
+
 /// Finds the atoms of one field.
 #[derive(Debug)]
 pub(super) struct Matcher {
     automaton: AhoCorasick,
-    /// For each pattern of the automaton the atoms that it stands for.
-    needles: Vec<Vec<Needle>>,
+    filter: Option<Prefilter>,
+    patterns: Vec<Pattern>,
+}
+
+/// What a pattern of the automaton stands for.
+#[derive(Debug, Default)]
+struct Pattern {
+    needles: Vec<Needle>,
+    /// Bits of the expressions that it wakes.
+    wakes: u64,
 }
 
 /// An atom, seen from the pattern that leads to it.
@@ -68,28 +89,41 @@ impl Matcher {
     /// Fails when the terms are too many or too long for the automaton.
     pub(super) fn new<'t>(
         atoms: impl IntoIterator<Item = Atom<'t>>,
+        wakers: Vec<Waker>,
         search: Search,
     ) -> Result<Self, aho_corasick::BuildError> {
-        let mut patterns: Vec<String> = Vec::new();
-        let mut needles: Vec<Vec<Needle>> = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
+        let mut patterns: Vec<Pattern> = Vec::new();
         let mut known = std::collections::BTreeMap::new();
-        for atom in atoms {
-            let (pattern_at, pattern) = longest_word(atom.term);
-            let index = *known.entry(pattern.to_ascii_lowercase()).or_insert_with(|| {
-                patterns.push(pattern.to_owned());
-                needles.push(Vec::new());
-                needles.len() - 1
+        let mut add = |text: &str, change: &mut dyn FnMut(&mut Pattern)| {
+            let index = *known.entry(text.to_ascii_lowercase()).or_insert_with(|| {
+                texts.push(text.to_owned());
+                patterns.push(Pattern::default());
+                patterns.len() - 1
             });
-            needles[index].push(Needle {
-                atom: atom.number,
-                operator: atom.operator,
-                term: atom.term.as_bytes().into(),
-                pattern_at,
-                is_part: pattern.len() != atom.term.len(),
+            change(&mut patterns[index]);
+        };
+        for atom in atoms {
+            let (pattern_at, text) = longest_word(atom.term);
+            add(text, &mut |pattern| {
+                pattern.needles.push(Needle {
+                    atom: atom.number,
+                    operator: atom.operator,
+                    term: atom.term.as_bytes().into(),
+                    pattern_at,
+                    is_part: text.len() != atom.term.len(),
+                });
             });
         }
+        for waker in wakers {
+            add(&waker.text, &mut |pattern| pattern.wakes |= waker.bit);
+        }
+        let filter = match search {
+            Search::Fast => Prefilter::new(&texts),
+            Search::Small => None,
+        };
         // Overlapping search needs the standard match kind, which is the builder's default.
-        let bytes: usize = patterns.iter().map(String::len).sum();
+        let bytes: usize = texts.iter().map(String::len).sum();
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .kind(Some(if search == Search::Fast && bytes <= MOST_DFA_BYTES {
@@ -97,14 +131,31 @@ impl Matcher {
             } else {
                 AhoCorasickKind::ContiguousNFA
             }))
-            .build(&patterns)?;
-        Ok(Self { automaton, needles })
+            .build(&texts)?;
+        Ok(Self {
+            automaton,
+            filter,
+            patterns,
+        })
     }
 
-    /// Reports every place in `text` where a term is spelled, in order of the places' ends. Allocates nothing.
-    pub(super) fn scan(&self, text: &[u8], mut report: impl FnMut(Found)) {
-        for hit in self.automaton.find_overlapping_iter(text) {
-            for needle in &self.needles[hit.pattern().as_usize()] {
+    /// Reports every place in `text` where a term is spelled, in order of the places' ends. Returns the bits of the expressions
+    /// of which a waker is there. Allocates nothing.
+    pub(super) fn scan(&self, text: &[u8], mut report: impl FnMut(Found)) -> u64 {
+        match &self.filter {
+            Some(filter) => filter
+                .candidates(text)
+                .fold(0, |woken, part| woken | self.scan_part(text, part, &mut report)),
+            None => self.scan_part(text, 0..text.len(), &mut report),
+        }
+    }
+
+    fn scan_part(&self, text: &[u8], part: Range<usize>, report: &mut impl FnMut(Found)) -> u64 {
+        let mut woken = 0;
+        for hit in self.automaton.find_overlapping_iter(Input::new(text).span(part)) {
+            let Pattern { needles, wakes } = &self.patterns[hit.pattern().as_usize()];
+            woken |= wakes;
+            for needle in needles {
                 let Some(start) = hit.start().checked_sub(needle.pattern_at) else {
                     continue;
                 };
@@ -126,12 +177,13 @@ impl Matcher {
                 });
             }
         }
+        woken
     }
 }
 
 /// The longest part of a term without a space, and where it begins. The automaton searches for this part, because a
 /// space of a term may be a space or a NUL of the text.
-fn longest_word(term: &str) -> (usize, &str) {
+pub(super) fn longest_word(term: &str) -> (usize, &str) {
     let mut longest = (0, "");
     let mut start = 0;
     for word in term.split(' ') {
@@ -145,6 +197,8 @@ fn longest_word(term: &str) -> (usize, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Atom, Found, Matcher, Search, longest_word};
     use crate::rules::field::Operator;
 
@@ -153,7 +207,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(number, &(operator, term))| Atom { number, operator, term });
-        Matcher::new(atoms, Search::Fast).unwrap()
+        Matcher::new(atoms, Vec::new(), Search::Fast).unwrap()
     }
 
     fn found(matcher: &Matcher, text: &[u8]) -> Vec<Found> {
@@ -250,6 +304,31 @@ mod tests {
     #[test]
     fn a_field_without_terms_finds_nothing() {
         assert_eq!(found(&matcher(&[]), b"anything"), []);
+    }
+
+    proptest! {
+        /// A filter changes neither what is found nor its order.
+        #[test]
+        fn with_a_filter_the_same_is_found(
+            words in prop::collection::vec("[a-c.]{4,7}( [a-c.]{1,4})?", 1..6),
+            text in "([a-cA-C. \0]{0,30}|x{0,60}){0,8}",
+            places in prop::collection::vec((0..6_usize, any::<prop::sample::Index>()), 0..6),
+        ) {
+            let mut text = text;
+            for (word, place) in places {
+                if let Some(word) = words.get(word) {
+                    text.insert_str(place.index(text.len() + 1), &word.to_uppercase());
+                }
+            }
+            let matcher = |search| {
+                let atoms = words.iter().enumerate();
+                let atoms = atoms.map(|(number, term)| Atom { number, operator: Operator::HasAny, term });
+                Matcher::new(atoms, Vec::new(), search).unwrap()
+            };
+            let filtered = matcher(Search::Fast);
+            prop_assert!(filtered.filter.is_some());
+            prop_assert_eq!(found(&filtered, text.as_bytes()), found(&matcher(Search::Small), text.as_bytes()));
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod gate;
 mod level;
 mod matcher;
 mod pack;
+mod prefilter;
 mod read_pack;
 mod samples;
 mod term;
