@@ -12,6 +12,7 @@ use cert_recon::{
     rules::{BUILTIN_PACKS, Confidence, DEFAULT_PACKS, Engine, Pack},
     source::live::{convert, reassembly::Reassembler},
 };
+use cert_recon_common::{Chunk, Head, Prefix, kind};
 use counting::allocations_of;
 use heads::record;
 
@@ -76,6 +77,52 @@ fn a_clean_exec_allocates_nothing_between_the_ring_buffer_and_the_table_of_proce
         let count = allocations_of(|| clean = run(steady, &mut reassembler, &mut pipeline, &mut processes));
         assert_eq!((count, clean), (0, 20_000), "{limits:?}");
     }
+}
+
+#[test]
+fn a_long_command_line_is_put_together_and_judged_without_allocating() {
+    let argv = "cc1\0".to_owned() + &"-I/usr/include/x86_64-linux-gnu\0".repeat(4000);
+    let (inline, rest) = argv.as_bytes().split_at(1000);
+    let head = Head {
+        argv_len: argv.len() as u64,
+        inline_len: 1000,
+        ..Head::decode(&[0; Head::SIZE]).unwrap()
+    };
+    let mut records = vec![
+        [
+            &Head {
+                prefix: Prefix::of(kind::HEAD, 0, 1),
+                ..head
+            }
+            .encode()[..],
+            inline,
+        ]
+        .concat(),
+    ];
+    for (number, bytes) in rest.chunks(16 << 10).enumerate() {
+        let chunk = Chunk {
+            prefix: Prefix::of(kind::CHUNK, 0, 1),
+            offset: 1000 + (number as u64) * (16 << 10),
+            len: bytes.len() as u64,
+        };
+        records.push([&chunk.encode()[..], bytes].concat());
+    }
+    let (mut reassembler, mut pipeline) = (Reassembler::default(), pipeline());
+    let mut run = || {
+        for bytes in &records {
+            let taken = reassembler.push(bytes, &mut |assembled| {
+                assert_eq!(assembled.argv, argv.as_bytes());
+                assert!(
+                    pipeline
+                        .take(&convert::exec(&assembled, convert::Clock::now()), 0)
+                        .is_none()
+                );
+            });
+            assert_eq!(taken, Ok(None));
+        }
+    };
+    run();
+    assert_eq!(allocations_of(run), 0);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Pure and bounded: no clock, no I/O. The records of one CPU are never interleaved with those of another exec on that CPU,
 //! so at most one exec for each CPU is unfinished, and the next head record of a CPU ends the one before. An exec whose
-//! argv came in one record, which is nearly every one, passes through borrowed.
+//! argv came in one record, which is nearly every one, passes through borrowed; the bytes of a longer one are copied once, into
+//! memory that the one before had.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,10 @@ use foldhash::HashMap;
 
 /// Bytes of unfinished argv that are kept at most, over all CPUs.
 pub const BUDGET: usize = 64 << 20;
+
+/// Memory of a finished exec that is kept for the next, bytes at most: what a command line can have under the usual limit of
+/// the stack.
+const SPARE: usize = 2 << 20;
 
 /// Why an argv is shorter than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +54,16 @@ pub enum Aside {
     Scan(Scan),
 }
 
-struct Pending {
-    seq: u64,
+/// What an exec is put together in.
+#[derive(Default)]
+struct Buffers {
     record: Vec<u8>,
     argv: Vec<u8>,
+}
+
+struct Pending {
+    seq: u64,
+    buffers: Buffers,
     total: u64,
     cut: Option<CutReason>,
     lost: u64,
@@ -65,6 +76,9 @@ pub struct Reassembler {
     pending: BTreeMap<u32, Pending>,
     pending_bytes: usize,
     lost: HashMap<u32, u64>,
+    spare: Buffers,
+    /// An exec has been put together since the last tick.
+    spare_is_used: bool,
 }
 
 impl std::fmt::Debug for Reassembler {
@@ -115,6 +129,9 @@ impl Reassembler {
         for cpu in late {
             self.end(cpu, CutReason::Missing, emit);
         }
+        if !std::mem::take(&mut self.spare_is_used) {
+            self.spare = Buffers::default();
+        }
     }
 
     /// Ends every unfinished exec.
@@ -152,12 +169,16 @@ impl Reassembler {
             });
         } else {
             self.pending_bytes += record.argv.len();
+            let mut buffers = std::mem::take(&mut self.spare);
+            buffers.record.extend_from_slice(bytes);
+            let total = usize::try_from(record.head.argv_len).unwrap_or(usize::MAX);
+            buffers.argv.reserve_exact(total.min(SPARE).max(record.argv.len()));
+            buffers.argv.extend_from_slice(record.argv);
             self.pending.insert(
                 cpu,
                 Pending {
                     seq: record.head.prefix.seq,
-                    record: bytes.to_vec(),
-                    argv: record.argv.to_vec(),
+                    buffers,
                     total: record.head.argv_len,
                     cut: None,
                     lost,
@@ -176,14 +197,15 @@ impl Reassembler {
         if pending.cut.is_some() {
             return;
         }
-        if offset != pending.argv.len() as u64 {
+        let argv = &mut pending.buffers.argv;
+        if offset != argv.len() as u64 {
             pending.cut = Some(CutReason::Missing);
         } else if self.pending_bytes + bytes.len() > BUDGET {
             pending.cut = Some(CutReason::Budget);
         } else {
-            pending.argv.extend_from_slice(bytes);
+            argv.extend_from_slice(bytes);
             self.pending_bytes += bytes.len();
-            if pending.argv.len() as u64 >= pending.total {
+            if argv.len() as u64 >= pending.total {
                 self.end(cpu, CutReason::Missing, emit);
             }
         }
@@ -194,20 +216,27 @@ impl Reassembler {
         let Some(pending) = self.pending.remove(&cpu) else {
             return;
         };
-        self.pending_bytes -= pending.argv.len();
-        let whole = pending.argv.len() as u64 >= pending.total;
+        let Buffers { mut record, mut argv } = pending.buffers;
+        self.pending_bytes -= argv.len();
+        let whole = argv.len() as u64 >= pending.total;
         let cut = if whole {
             None
         } else {
             Some(pending.cut.unwrap_or(reason))
         };
-        if let Ok(Record::Head(record)) = Record::decode(&pending.record) {
+        if let Ok(Record::Head(record)) = Record::decode(&record) {
             emit(Assembled {
                 record,
-                argv: &pending.argv,
+                argv: &argv,
                 cut,
                 lost: pending.lost,
             });
+        }
+        self.spare_is_used = true;
+        if argv.capacity() <= SPARE {
+            record.clear();
+            argv.clear();
+            self.spare = Buffers { record, argv };
         }
     }
 }
@@ -335,6 +364,33 @@ mod tests {
         reassembler.tick(&mut seen(&mut all));
         assert_eq!(all, [(1, b"ab".to_vec(), Some(CutReason::Missing), 0)]);
         assert!(!reassembler.is_waiting());
+    }
+
+    #[test]
+    fn memory_serves_the_next_exec_and_is_given_back_when_none_comes() {
+        let mut all = Seen::new();
+        let mut reassembler = Reassembler::default();
+        for (total, kept) in [
+            (3, 1..100),
+            (1000, 1000..2000),
+            (3, 1000..2000),
+            (SPARE as u64 + 2, 0..1),
+        ] {
+            let rest = vec![b'x'; total as usize - 1];
+            for record in [head(0, 1, b"a", total, 0), chunk(0, 1, 1, &rest)] {
+                reassembler.push(&record, &mut seen(&mut all)).unwrap();
+            }
+            let (_, argv, cut, _) = all.pop().unwrap();
+            assert_eq!((argv, cut), ([b"a", &rest[..]].concat(), None));
+            assert!(kept.contains(&reassembler.spare.argv.capacity()), "{total}");
+        }
+        for record in [head(0, 1, b"a", 2, 0), chunk(0, 1, 1, b"b")] {
+            reassembler.push(&record, &mut seen(&mut all)).unwrap();
+        }
+        reassembler.tick(&mut seen(&mut all));
+        assert!(reassembler.spare.argv.capacity() > 0, "it was in use");
+        reassembler.tick(&mut seen(&mut all));
+        assert_eq!(reassembler.spare.argv.capacity(), 0);
     }
 
     #[test]
