@@ -4,7 +4,7 @@
 //! `docs/events.schema.json` is the contract that tests hold this module to. What is not known is absent: never null, and
 //! never an empty text, which only an argument, or a command line of nothing but empty arguments, can be.
 
-use std::{fmt, io, sync::LazyLock, time::SystemTime};
+use std::{borrow::Cow, fmt, io, sync::LazyLock, time::SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{
@@ -96,7 +96,7 @@ struct ExecRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     process_command_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process_arguments: Option<Vec<String>>,
+    process_arguments: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_arguments_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -465,10 +465,10 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
     let mut lossless = |bytes| {
         let (text, bad) = text::lossless(bytes);
         raw |= bad;
-        text.into_owned()
+        text
     };
     let (command_line, arguments) = if is_known {
-        let arguments: Vec<String> = argv.args().map(lossless).collect();
+        let arguments: Vec<Cow<'_, str>> = argv.args().map(lossless).collect();
         ((!arguments.is_empty()).then(|| arguments.join(" ")), Some(arguments))
     } else {
         (shown_text(&lossless(argv.bytes())), None)
@@ -719,6 +719,11 @@ struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Control characters below are escaped already and are in no fragment. Of megabytes of arguments, looking at each
+        // character would be most of the work.
+        if fragment.is_ascii() && memchr::memchr(0x7f, fragment.as_bytes()).is_none() {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, c)) = rest.char_indices().find(|(_, c)| text::is_harmful(*c)) {
             writer.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
@@ -810,5 +815,8 @@ mod tests {
             parsed(&report)["ProcessArguments"][0],
             "x\x1b[31m\u{9b}2J\u{202e}\x7f\"\\\n\t"
         );
+        // The one that is left of those in plain ASCII.
+        let text = String::from_utf8(super::report(&tests::report(b"a\x7fb\0"), "host")).unwrap();
+        assert!(text.contains("a\\u007fb") && !text.contains('\x7f'), "{text:?}");
     }
 }
