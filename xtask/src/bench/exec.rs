@@ -7,6 +7,7 @@
 
 mod complete;
 mod latency;
+mod loss;
 mod measure;
 mod monitor;
 mod report;
@@ -23,6 +24,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::{
     complete::Complete,
     latency::Latency,
+    loss::Loss,
     measure::{Memory, Stats},
     monitor::{CERT_RECON, Monitor, NOTHING, NOTHING_AGAIN, Output, PEERS},
     workload::{Cost, Programs, Storm, Workload},
@@ -51,6 +53,9 @@ pub(crate) struct Args {
     /// Do not measure the time from exec to finding
     #[arg(long)]
     no_latency: bool,
+    /// Do not look for the ring buffer that is too small
+    #[arg(long)]
+    no_loss: bool,
     /// Write the report to this file, in Markdown
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -86,6 +91,8 @@ struct Sums {
     execs: u64,
     lost: u64,
     cut: u64,
+    /// Lines that no output took, because they came faster than they were written.
+    unwritten: u64,
 }
 
 struct Measured {
@@ -100,6 +107,7 @@ struct Results {
     missing: Vec<String>,
     idle: Option<Latency>,
     storm: Option<Latency>,
+    losses: Vec<Loss>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -170,7 +178,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let running = monitor.start(&folder, Output::File)?;
             workload.run()?;
             running.settle();
-            cell.complete = Some(complete::examine(&running.stop()?.0, storm));
+            let output = running.stop()?.0;
+            cell.complete = Some(Complete {
+                unwritten: sums(&output).map_or(0, |sums| sums.unwritten),
+                ..complete::examine(&output, storm)
+            });
         }
     }
     let (mut idle, mut under_storm) = (None, None);
@@ -181,12 +193,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         idle = Some(latency::measure(&program, &programs, &folder, 1000, None)?);
         under_storm = Some(latency::measure(&program, &programs, &folder, 0, Some(&storm))?);
     }
+    let losses = if args.no_loss {
+        Vec::new()
+    } else {
+        eprintln!("xtask: the first loss");
+        let count = if args.quick { 5_000 } else { 20_000 };
+        loss::measure(&program, &programs.storm("four", short(4, count)), &folder)?
+    };
     let results = Results {
         runs,
         measured,
         missing,
         idle,
         storm: under_storm,
+        losses,
     };
     let markdown = report::markdown(&results);
     println!("{markdown}");
@@ -276,6 +296,11 @@ fn sums(output: &[u8]) -> Option<Sums> {
         execs: record["Execs"].as_u64()?,
         lost: record["Lost"].as_u64()?,
         cut: record["ArgumentsTruncatedCount"].as_u64()?,
+        unwritten: record["Outputs"]
+            .as_array()?
+            .iter()
+            .map(|output| output["Dropped"].as_u64())
+            .sum::<Option<u64>>()?,
     })
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Complete {
     pub(super) seen: u64,
     /// With the whole argv.
     pub(super) whole: u64,
+    /// That the monitor says it saw and did not write.
+    pub(super) unwritten: u64,
 }
 
 /// Looks for the execs of `storm` in what a monitor has written: a line an exec, or records of the kernel's audit.
@@ -40,6 +42,7 @@ pub(super) fn examine(output: &[u8], storm: Storm) -> Complete {
     Complete {
         seen: seen.len() as u64,
         whole: whole.len() as u64,
+        unwritten: 0,
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
     };
 
     fn found(output: &[u8]) -> (u64, u64) {
-        let Complete { seen, whole } = examine(output, STORM);
+        let Complete { seen, whole, .. } = examine(output, STORM);
         (seen, whole)
     }
 

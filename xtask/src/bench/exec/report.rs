@@ -137,7 +137,13 @@ pub(super) fn markdown(results: &Results) -> String {
             });
             let whole = row.complete.zip(measured.workload.storm).map_or_else(
                 || "–".to_owned(),
-                |(complete, storm)| format!("{} of {}", complete.whole, storm.workers * storm.count),
+                |(complete, storm)| {
+                    let whole = format!("{} of {}", complete.whole, storm.workers * storm.count);
+                    match complete.unwritten {
+                        0 => whole,
+                        unwritten => format!("{whole} ({unwritten} seen, not written)"),
+                    }
+                },
             );
             // Others do not say; what they have not written was lost on their way.
             let lost = f.lost.or_else(|| {
@@ -184,6 +190,27 @@ pub(super) fn markdown(results: &Results) -> String {
             );
         }
     }
+    if !results.losses.is_empty() {
+        text.push_str("\n### The first loss\n\n| ring buffer, KiB | execs/s | execs | lost |\n|---|---|---|---|\n");
+    }
+    for loss in &results.losses {
+        let still = if loss.is_stopped { ", the monitor stopped" } else { "" };
+        let _ = writeln!(
+            text,
+            "| {}{still} | {:.0} | {} | {} |",
+            loss.ring >> 10,
+            loss.rate(),
+            loss.execs,
+            loss.lost
+        );
+        if let Some(standstill) = loss.standstill() {
+            let _ = writeln!(
+                text,
+                "\nAt that rate the monitor may stand still for {:.2} seconds before it loses the first exec.",
+                standstill.as_secs_f64()
+            );
+        }
+    }
     for missing in &results.missing {
         let _ = writeln!(text, "\nMissing: {missing}.");
     }
@@ -212,6 +239,7 @@ pub(super) fn json(results: &Results) -> Value {
             "argv_cut": f.cut,
             "seen": row.complete.map(|complete| complete.seen),
             "argv_whole": row.complete.map(|complete| complete.whole),
+            "seen_and_not_written": row.complete.map(|complete| complete.unwritten),
             "wall_us": row.rounds.iter().map(|round| micros(round.cost.wall)).collect::<Vec<_>>(),
             "cpu_us": row.rounds.iter().map(|round| micros(round.cost.cpu)).collect::<Vec<_>>(),
             "kernel_us": row.kernel.iter().map(|nanoseconds| nanoseconds / 1000.0).collect::<Vec<_>>(),
@@ -234,6 +262,14 @@ pub(super) fn json(results: &Results) -> Value {
         "rounds": results.runs,
         "workloads": workloads,
         "latency": {"idle": latency(results.idle), "storm": latency(results.storm)},
+        "losses": results.losses.iter().map(|loss| json!({
+            "ring_bytes": loss.ring,
+            "monitor_stopped": loss.is_stopped,
+            "execs": loss.execs,
+            "lost": loss.lost,
+            "execs_per_second": loss.rate(),
+            "standstill_seconds": loss.standstill().map(|standstill| standstill.as_secs_f64()),
+        })).collect::<Vec<_>>(),
         "missing": results.missing,
     })
 }
