@@ -42,6 +42,9 @@ const SPARE: usize = 64;
 const SPARE_BYTES: usize = 1024;
 /// Buffers are multiples of this, so that nearly each fits the command line that comes after the one before.
 const STEP: usize = 128;
+/// Images that are kept after the kernel has given their identity to others, and the part of the memory that they may take.
+const PASSED: usize = 256;
+const PASSED_PART: usize = 8;
 /// Living processes that are passed over when one image must go; then the oldest goes, living or not.
 const PASSES: usize = 16;
 
@@ -165,6 +168,11 @@ pub struct Processes<L> {
     new: VecDeque<(Key, u64)>,
     /// ... and those to be kept.
     kept: VecDeque<(Key, u64)>,
+    /// What processes ran last whose images' identities are others' by now, the newest last. A process that is exiting has given
+    /// its image back and can still be above an exec.
+    passed: VecDeque<Entry>,
+    /// Memory of these, which is part of `bytes`.
+    passed_bytes: usize,
     /// Buffers of entries that are gone.
     spare: Vec<Vec<u8>>,
     bytes: usize,
@@ -184,6 +192,8 @@ impl<L: Liveness> Processes<L> {
             current: HashMap::new(),
             new: VecDeque::new(),
             kept: VecDeque::new(),
+            passed: VecDeque::with_capacity(PASSED + 1),
+            passed_bytes: 0,
             spare: Vec::with_capacity(SPARE),
             bytes: 0,
             stamps: 0,
@@ -234,7 +244,11 @@ impl<L: Liveness> Processes<L> {
         self.remove(Key::Process(lineage.image, pid));
         // The kernel gives the identities of images that are gone to others, so there nearly always is an old one.
         let key = Key::Image(lineage.image);
-        self.remove(key);
+        match self.take(key) {
+            Some((entry, true)) if entry.process != (pid, lineage.start_boot_ns) => self.pass(entry),
+            Some((entry, _)) => self.reuse(entry),
+            None => {}
+        }
         let old = self.spare.pop();
         self.current.insert(pid, (lineage.start_boot_ns, lineage.image));
         self.insert(key, Entry::of_exec((pid, lineage.start_boot_ns), exec, argv, old));
@@ -316,7 +330,9 @@ impl<L: Liveness> Processes<L> {
 
     /// A process that is exiting has given its image back, but it is known what that was. A kernel thread has only a name.
     fn without_image(&self, ancestor: &Ancestor) -> Image {
-        if let Some(entry) = self.made_by(ancestor.pid, ancestor.start_boot_ns) {
+        let process = (ancestor.pid, ancestor.start_boot_ns);
+        let passed = || self.passed.iter().rev().find(|entry| entry.process == process);
+        if let Some(entry) = self.made_by(process.0, process.1).or_else(passed) {
             return entry.image();
         }
         let name: Vec<u8> = ancestor.comm.iter().copied().take_while(|&b| b != 0).collect();
@@ -356,14 +372,39 @@ impl<L: Liveness> Processes<L> {
 
     /// Removes an entry, and that its process made it last.
     fn remove(&mut self, key: Key) {
-        let Some(entry) = self.entries.remove(&key) else { return };
+        if let Some((entry, _)) = self.take(key) {
+            self.reuse(entry);
+        }
+    }
+
+    /// Removes an entry, and that its process made it last; gives it back, and whether that was so.
+    fn take(&mut self, key: Key) -> Option<(Entry, bool)> {
+        let entry = self.entries.remove(&key)?;
         self.bytes -= entry.cost();
         let (pid, start) = entry.process;
-        if let Key::Image(image) = key
-            && self.current.get(&pid) == Some(&(start, image))
-        {
+        let was_last = matches!(key, Key::Image(image) if self.current.get(&pid) == Some(&(start, image)));
+        if was_last {
             self.current.remove(&pid);
         }
+        Some((entry, was_last))
+    }
+
+    /// Keeps what a process ran last, now that the identity of that is another's.
+    fn pass(&mut self, entry: Entry) {
+        self.bytes += entry.cost();
+        self.passed_bytes += entry.cost();
+        self.passed.push_back(entry);
+        while (self.passed.len() > PASSED || self.passed_bytes > self.limits.bytes / PASSED_PART)
+            && let Some(entry) = self.passed.pop_front()
+        {
+            self.bytes -= entry.cost();
+            self.passed_bytes -= entry.cost();
+            self.reuse(entry);
+        }
+    }
+
+    /// Keeps the buffer of an entry that is gone for one that comes.
+    fn reuse(&mut self, entry: Entry) {
         if self.spare.len() < SPARE && entry.bytes.capacity() <= SPARE_BYTES {
             self.spare.push(entry.bytes);
         }
@@ -512,6 +553,38 @@ mod tests {
         exec(&mut t, (11, 1100, 0xb), "env", &[]);
         let report = exec(&mut t, (11, 9900, 0xc), "curl", &[]);
         assert_eq!(report.previous, None);
+    }
+
+    #[test]
+    fn what_an_exiting_process_ran_is_known_though_its_image_is_anothers_by_now() {
+        let (mut t, _) = table(1 << 20);
+        exec(&mut t, SHELL, "bash", &[]);
+        exec(&mut t, (20, 2000, 0xa), "ls", &[]);
+        let report = exec(&mut t, (12, 1200, 0xc), "curl", &[(10, 1000, 0), (20, 2000, 0xa)]);
+        assert_eq!(ancestry(&report), [(10, "bash".to_owned()), (20, "ls".to_owned())]);
+        // Another process with its number is another process.
+        let report = exec(&mut t, (13, 1300, 0xd), "curl", &[(10, 1001, 0)]);
+        assert_eq!(ancestry(&report), [(10, "comm".to_owned())]);
+    }
+
+    #[test]
+    fn of_processes_whose_images_are_others_the_last_are_known_within_the_memory() {
+        for (bytes, kept) in [
+            (1 << 30, PASSED),
+            (64 << 10, (64 << 10) / PASSED_PART / (OVERHEAD + STEP)),
+        ] {
+            let (mut t, _) = table(bytes);
+            // All have the same image, one after the other; the last has it still.
+            for pid in 0..1000 {
+                exec(&mut t, (pid, 1, 0xa), "ls", &[]);
+            }
+            let known = (0..1000).filter(|pid| t.passed.iter().any(|entry| entry.process == (*pid, 1)));
+            assert_eq!(known.collect::<Vec<_>>(), (999 - kept as u32..999).collect::<Vec<_>>());
+            assert_eq!(t.len(), 1);
+            let costs = |entries: &mut dyn Iterator<Item = &Entry>| entries.map(Entry::cost).sum::<usize>();
+            assert_eq!(t.passed_bytes, costs(&mut t.passed.iter()));
+            assert_eq!(t.bytes, t.passed_bytes + costs(&mut t.entries.values()));
+        }
     }
 
     #[test]
