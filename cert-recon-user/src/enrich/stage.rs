@@ -56,7 +56,8 @@ impl Default for Config {
             hash: HashLimits::default(),
             names: NameLimits::default(),
             hash_wait: Duration::from_secs(2),
-            queue_bytes: 32 << 20,
+            // Execs that nobody asked for get half of it: all that the ring buffer of the default size can hold, twice.
+            queue_bytes: 64 << 20,
         }
     }
 }
