@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_text_made_of_grams_nothing_is_left_out() {
+        let filter = filter(&["crt.sh", "search.censys.io"]);
+        let dense = "crt.sh ".repeat(DENSE / 7 + 10);
+        for between in (UNFILTERED - DENSE..UNFILTERED + 100).step_by(3) {
+            let start = dense.len() + between;
+            let text = [&dense, &"-".repeat(between)[..], "search.censys.io", &"-".repeat(100)].concat();
+            let parts = parts(&filter, text.as_bytes());
+            assert!(
+                parts.iter().any(|part| part.start <= start && start + 16 <= part.end),
+                "{between}: {parts:?}"
+            );
+        }
+    }
+
+    #[test]
     fn patterns_that_are_short_or_too_different_have_no_filter() {
         assert!(Prefilter::new(&["crt.sh".to_owned(), "ctl".to_owned()]).is_none());
         let different: Vec<String> = (0..3000).map(|number| format!("{number:04}")).collect();
