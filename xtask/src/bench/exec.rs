@@ -197,7 +197,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Vec::new()
     } else {
         eprintln!("xtask: the first loss");
-        let count = if args.quick { 5_000 } else { 20_000 };
+        let count = if args.quick { 10_000 } else { 20_000 };
         loss::measure(&program, &programs.storm("four", short(4, count)), &folder)?
     };
     let results = Results {
