@@ -58,6 +58,52 @@ fn assert_watched(mut command: Command, step: impl FnMut() -> io::Result<()> + S
     assert_eq!(closing.lost, 0, "{closing:?}");
 }
 
+/// A root file system that has the static program and the names of users, and no C library.
+struct Root {
+    temp: Temp,
+    path: std::path::PathBuf,
+}
+
+impl Root {
+    /// `None` where the program that is tested needs a dynamic linker.
+    fn with_the_static_program() -> Option<Self> {
+        let program = fs::read(binary()).expect("cert-recon");
+        if is_dynamic(&program) {
+            return None;
+        }
+        let temp = Temp::new();
+        let path = temp.folder("root");
+        for folder in ["proc", "sys", "dev", "etc"] {
+            fs::create_dir(path.join(folder)).expect("a folder");
+        }
+        fs::write(path.join("etc/passwd"), "someone:x:0:0::/:/none\n").expect("a file");
+        temp.executable("root/cert-recon", &program);
+        Some(Self { temp, path })
+    }
+
+    /// A command that runs in it, with the kernel's file systems where they belong.
+    fn command(&self, program: &str) -> Command {
+        let [proc, sys_folder, dev, jail] = ["proc", "sys", "dev", ""].map(|name| sys::c_path(self.path.join(name)));
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", "/bin");
+        let step = move || {
+            sys::child_private_mounts()?;
+            sys::child_mount(c"proc", &proc, c"proc", 0)?;
+            sys::child_mount(c"/sys", &sys_folder, c"none", libc::MS_BIND | libc::MS_REC)?;
+            sys::child_mount(c"/dev", &dev, c"none", libc::MS_BIND | libc::MS_REC)?;
+            sys::child_chroot(&jail)
+        };
+        // SAFETY: the steps only make system calls.
+        unsafe { command.pre_exec(step) };
+        command
+    }
+}
+
+/// The name of a dynamic linker is in each program that asks for one.
+fn is_dynamic(program: &[u8]) -> bool {
+    program.windows(4).any(|bytes| bytes == b"/ld-")
+}
+
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn a_host_without_tracefs_and_debugfs_with_a_read_only_root_and_no_room_in_tmp() {
@@ -85,30 +131,11 @@ fn a_host_without_tracefs_and_debugfs_with_a_read_only_root_and_no_room_in_tmp()
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn a_root_without_a_c_library_has_all_that_a_static_program_needs() {
-    let program = fs::read(binary()).expect("cert-recon");
-    // The name of a dynamic linker is in each program that asks for one.
-    if program.windows(4).any(|bytes| bytes == b"/ld-") && !in_virtual_machine() {
+    let Some(root) = Root::with_the_static_program() else {
         return skip("this build of cert-recon is dynamic");
-    }
-    let temp = Temp::new();
-    let root = temp.folder("root");
-    for folder in ["proc", "sys", "dev", "etc"] {
-        fs::create_dir(root.join(folder)).expect("a folder");
-    }
-    fs::write(root.join("etc/passwd"), "someone:x:0:0::/:/none\n").expect("a file");
-    temp.executable("root/cert-recon", &program);
-    let [proc, sys_folder, dev, jail] = ["proc", "sys", "dev", ""].map(|name| sys::c_path(root.join(name)));
-    let mut command = Command::new("/cert-recon");
-    command.env_clear().args(FINDINGS).stdout(Stdio::piped());
-    let step = move || {
-        sys::child_private_mounts()?;
-        sys::child_mount(c"proc", &proc, c"proc", 0)?;
-        sys::child_mount(c"/sys", &sys_folder, c"none", libc::MS_BIND | libc::MS_REC)?;
-        sys::child_mount(c"/dev", &dev, c"none", libc::MS_BIND | libc::MS_REC)?;
-        sys::child_chroot(&jail)
     };
-    // SAFETY: the steps only make system calls.
-    unsafe { command.pre_exec(step) };
+    let mut command = root.command("/cert-recon");
+    command.args(FINDINGS).stdout(Stdio::piped());
     let watch = Watch::start_command(&mut command);
     let row = finding(&watch);
     assert_eq!(row.text("AccountName"), Some("someone"), "{}", row.line);
@@ -119,6 +146,47 @@ fn a_root_without_a_c_library_has_all_that_a_static_program_needs() {
         watch.stderr()
     );
     watch.stop();
+}
+
+/// A root file system as Alpine's: every program of daily life is busybox, and nothing is of glibc.
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_root_where_every_program_is_busybox_is_watched_from_within() {
+    let Some(root) = Root::with_the_static_program() else {
+        return skip("this build of cert-recon is dynamic");
+    };
+    let Some(busybox) = find_program("busybox").filter(|file| !is_dynamic(&fs::read(file).unwrap_or_default())) else {
+        return skip("no static busybox");
+    };
+    let busybox = fs::read(busybox).expect("busybox");
+    root.temp.folder("root/bin");
+    root.temp.executable("root/bin/busybox", &busybox);
+    for applet in ["sh", "wget", "env"] {
+        std::os::unix::fs::symlink("busybox", root.path.join("bin").join(applet)).expect("a link");
+    }
+    let script = "#!/bin/sh\nexec env wget -q -T 1 -O /dev/null \"https://crt.sh/?q=$1.example\"\n";
+    root.temp.executable("root/query", script.as_bytes());
+
+    let mut command = root.command("/cert-recon");
+    command.args(FINDINGS).stdout(Stdio::piped());
+    let watch = Watch::start_command(&mut command);
+    let token = token();
+    let mut query = root.command("/query");
+    // There is no network: what becomes of the query is of no interest.
+    query.arg(&token).stderr(Stdio::null()).status().expect("running it");
+    let row = watch.row_of(&token);
+    let inside = |name: &str| format!("{}{name}", path_text(&root.path));
+    assert!(
+        [inside("/bin/busybox"), "/bin/busybox".to_owned()]
+            .iter()
+            .any(|path| row.text("FolderPath") == Some(path)),
+        "{}",
+        row.line
+    );
+    assert_eq!(row.text("ToolCategory"), Some("CTLogQuery"), "{}", row.line);
+    assert_eq!(row.text("AccountName"), Some("someone"), "{}", row.line);
+    let closing = watch.stop();
+    assert_eq!(closing.lost, 0, "{closing:?}");
 }
 
 /// A privileged container without the host's pid namespace: processes have other numbers there, or none.

@@ -9,7 +9,8 @@
 //! - `vm.filter=TEXT,TEXT`: only tests whose `binary::test` contains one of these;
 //! - `vm.after=NAME`: only tests that come after this one (the previous guest died in it);
 //! - `vm.timeout=SECONDS`: after which a test is killed;
-//! - `vm.cgroup=1`: cgroups of version 1, of the pids controller alone;
+//! - `vm.cgroup=1`: cgroups of version 1, of the pids controller alone; `vm.cgroup=hybrid`: with version 2 beside it;
+//! - `vm.policy=selinux` or `apparmor`: the host has packed a policy for that module as `/policy`, which is loaded;
 //! - `vm.tracefs=no`: tracefs is not mounted;
 //! - `vm.shell`: no tests, a shell on the console.
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ use std::fs;
 
 use kernel_log::KernelLog;
 use report::Report;
+use system::Cgroups;
 
 /// What the kernel's command line asks for.
 struct Plan {
@@ -30,7 +32,8 @@ struct Plan {
     filters: Vec<String>,
     after: Option<String>,
     timeout: u64,
-    old_cgroups: bool,
+    cgroups: Cgroups,
+    policy: Option<String>,
     no_tracefs: bool,
     shell: bool,
 }
@@ -42,7 +45,8 @@ impl Plan {
             filters: Vec::new(),
             after: None,
             timeout: 120,
-            old_cgroups: false,
+            cgroups: Cgroups::New,
+            policy: None,
             no_tracefs: false,
             shell: false,
         };
@@ -53,7 +57,9 @@ impl Plan {
                 ("filter", list) => plan.filters = list.split(',').map(str::to_owned).collect(),
                 ("after", name) => plan.after = Some(name.to_owned()),
                 ("timeout", seconds) => plan.timeout = seconds.parse().unwrap_or(plan.timeout),
-                ("cgroup", "1") => plan.old_cgroups = true,
+                ("cgroup", "1") => plan.cgroups = Cgroups::Old,
+                ("cgroup", "hybrid") => plan.cgroups = Cgroups::Hybrid,
+                ("policy", module) => plan.policy = Some(module.to_owned()),
                 ("tracefs", "no") => plan.no_tracefs = true,
                 ("shell", _) => plan.shell = true,
                 _ => {}
@@ -70,8 +76,9 @@ impl Plan {
 fn main() {
     let mut problems = system::mount_all();
     let plan = Plan::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
-    if plan.old_cgroups {
-        problems.extend(system::old_cgroups().err());
+    problems.extend(system::cgroups(plan.cgroups).err());
+    if let Some(module) = &plan.policy {
+        problems.extend(system::load_policy(module).err());
     }
     if plan.no_tracefs {
         problems.extend(system::unmount("/sys/kernel/tracing").err());
@@ -99,6 +106,7 @@ fn main() {
 #[cfg(test)]
 mod unit {
     use super::Plan;
+    use crate::system::Cgroups;
 
     #[test]
     fn the_command_line_of_the_kernel_is_not_mistaken_for_ours() {
@@ -107,7 +115,10 @@ mod unit {
         assert_eq!(plan.timeout, 7);
         assert!(plan.wants("live_exec::a") && plan.wants("live_long::argv_whole") && !plan.wants("live_long::env"));
         assert!(!plan.shell && plan.after.is_none());
-        assert!(!plan.old_cgroups && Plan::parse("vm.cgroup=1").old_cgroups);
+        assert_eq!(plan.cgroups, Cgroups::New);
+        assert_eq!(Plan::parse("vm.cgroup=1").cgroups, Cgroups::Old);
+        assert_eq!(Plan::parse("vm.cgroup=hybrid").cgroups, Cgroups::Hybrid);
+        assert_eq!(Plan::parse("vm.policy=selinux").policy.as_deref(), Some("selinux"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -43,18 +44,65 @@ pub(crate) fn mount_all() -> Vec<String> {
     problems
 }
 
-/// Cgroups as they were before version 2: a hierarchy for each controller, here for one.
-pub(crate) fn old_cgroups() -> Result<(), String> {
+/// Which hierarchies of cgroups there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cgroups {
+    /// That of version 2, as [`mount_all`] leaves it.
+    New,
+    /// As before version 2: a hierarchy for each controller, here for one.
+    Old,
+    /// Version 1, with version 2 beside it for the service manager, as systemd had it by default for years.
+    Hybrid,
+}
+
+/// Mounts them.
+pub(crate) fn cgroups(kind: Cgroups) -> Result<(), String> {
     const ROOT: &str = "/sys/fs/cgroup";
-    let pids = format!("{ROOT}/pids");
+    if kind == Cgroups::New {
+        return Ok(());
+    }
     unmount(ROOT)?;
     let mount = |kind, target: &str, options| {
         mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options))
             .map_err(|error| format!("mounting {kind} on {target}: {error}"))
     };
+    let hierarchy = |kind, name: &str, options| {
+        let target = format!("{ROOT}/{name}");
+        fs::create_dir(&target).map_err(|error| format!("{target}: {error}"))?;
+        mount(kind, &target, options)
+    };
     mount("tmpfs", ROOT, "mode=0755")?;
-    fs::create_dir(&pids).map_err(|error| format!("{pids}: {error}"))?;
-    mount("cgroup", &pids, "pids")
+    hierarchy("cgroup", "pids", "pids")?;
+    if kind == Cgroups::Hybrid {
+        hierarchy("cgroup2", "unified", "")?;
+        hierarchy("cgroup", "systemd", "none,name=systemd")?;
+    }
+    Ok(())
+}
+
+/// Gives a security module the policy that the host has packed for it.
+pub(crate) fn load_policy(module: &str) -> Result<(), String> {
+    let place = match module {
+        "selinux" => {
+            const FOLDER: &str = "/sys/fs/selinux";
+            mount(Some("selinuxfs"), FOLDER, Some("selinuxfs"), MsFlags::empty(), Some(""))
+                .map_err(|error| format!("mounting selinuxfs on {FOLDER}: {error}"))?;
+            "/sys/fs/selinux/load"
+        }
+        "apparmor" => "/sys/kernel/security/apparmor/.replace",
+        other => return Err(format!("no such security module: {other}")),
+    };
+    let policy = fs::read("/policy").map_err(|error| format!("/policy: {error}"))?;
+    // In one piece, as both of them want it.
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .open(place)
+        .and_then(|mut file| file.write(&policy));
+    match written {
+        Ok(length) if length == policy.len() => Ok(()),
+        Ok(length) => Err(format!("{place} took {length} bytes of {}", policy.len())),
+        Err(error) => Err(format!("writing the policy to {place}: {error}")),
+    }
 }
 
 pub(crate) fn unmount(target: &str) -> Result<(), String> {
