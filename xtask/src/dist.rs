@@ -1,11 +1,12 @@
 //! `cargo xtask dist`: what is given away.
 //!
-//! One static program, a package for Debian, one for Fedora and its relatives, an archive for everybody else, and their
-//! checksums. The same source gives the same bytes, in whichever folder and whenever it is built: `--check-reproducible` builds a
+//! For each machine one static program, a package for Debian, one for Fedora and its relatives, an archive for everybody else; and
+//! their checksums. The same source gives the same bytes, in whichever folder and whenever it is built: `--check-reproducible` builds a
 //! second time, somewhere else, and compares.
 
 mod install;
 mod notices;
+pub(crate) mod platform;
 mod program;
 
 use std::{
@@ -13,12 +14,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::program::Release;
+use self::{platform::Platform, program::Release};
 use crate::{
     tools::{self, Need},
     workspace,
@@ -27,20 +29,12 @@ use crate::{
 /// The releases whose packages are known to be the same whenever they are made.
 const CARGO_DEB_VERSION: &str = "3.8.0";
 const CARGO_GENERATE_RPM_VERSION: &str = "0.21.1";
+/// Who makes packages that are not given away; as in `cert-recon-user/Cargo.toml`.
+const NOBODY: &str = "The cert-recon maintainers <maintainers@cert-recon.invalid>";
 /// What the program may be at most, bytes.
 const MOST_PROGRAM_BYTES: u64 = 6 << 20;
 
 const NEEDS: &[Need] = &[
-    Need {
-        command: "musl-gcc",
-        package: "musl-tools",
-        reason: "the C library that a static program is linked with, and the compiler for zstd's C code",
-    },
-    Need {
-        command: "gcc",
-        package: "gcc",
-        reason: "links the program",
-    },
     Need {
         command: "tar",
         package: "tar",
@@ -71,33 +65,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let target = workspace::Metadata::load()?.target_directory()?;
     let out = args.out.clone().unwrap_or_else(|| target.join("dist/out"));
     let epoch = epoch(&root)?;
-    let files = make(&root, &target.join("dist"), &out, &epoch)?;
+    let files = make(&root, &target, &out, &epoch)?;
     for file in &files {
         let size = fs::metadata(file)
             .with_context(|| format!("reading {}", file.display()))?
             .len();
         println!("{:>9} bytes  {}", size, file.display());
     }
+    if maintainer().is_none() {
+        println!("The packages name nobody as their maker: for others' use set DEBFULLNAME and DEBEMAIL.");
+    }
     if args.check_install {
-        let test = target.join("dist/test");
+        let target = folder(&target, Platform::X86_64);
+        let release = program::build(&root, &target, Platform::X86_64)?;
+        let test = target.join("test");
+        let rpm = |name: &str, version| rpm(&root, &release, &emptied(&test.join(name))?, &epoch, version);
         let packages = install::Packages {
-            debs: two_debs(&root, &target.join("dist"), &epoch)?,
-            rpms: [
-                rpm(
-                    &root,
-                    &target.join("dist"),
-                    &emptied(&test.join("rpm-first"))?,
-                    &epoch,
-                    None,
-                )?,
-                rpm(
-                    &root,
-                    &target.join("dist"),
-                    &emptied(&test.join("rpm-second"))?,
-                    &epoch,
-                    Some("99"),
-                )?,
-            ],
+            debs: two_debs(&root, &release, &epoch)?,
+            rpms: [rpm("rpm-first", None)?, rpm("rpm-second", Some("99"))?],
         };
         install::check(&packages)?;
     }
@@ -108,26 +93,71 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Makes everything of one checkout and returns the files.
-pub(crate) fn make(root: &Path, target: &Path, out: &Path, epoch: &str) -> Result<Vec<PathBuf>> {
+fn make(root: &Path, target: &Path, out: &Path, epoch: &str) -> Result<Vec<PathBuf>> {
     tools::install_missing(NEEDS)?;
-    let release = program::build(root, target)?;
+    let releases = all_built(root, target)?;
+    let own = &releases[0];
+    let mut files = Vec::new();
+    emptied(out)?;
+    for release in &releases {
+        stage(root, release, own, epoch)?;
+        let program = out.join(format!("cert-recon-{}", release.platform.name()));
+        fs::copy(&release.program, &program).context("copying the program")?;
+        // The packagers say what they have made by its ending only.
+        let scratch = release.folder.join("packages");
+        files.extend([
+            program,
+            moved(&deb(root, release, &emptied(&scratch)?, epoch, None)?, out)?,
+            moved(&rpm(root, release, &emptied(&scratch)?, epoch, None)?, out)?,
+            archive(root, release, out, epoch)?,
+        ]);
+    }
+    files.push(checksums(out, &files)?);
+    Ok(files)
+}
+
+/// The static program of this checkout for a machine, as it is given away.
+///
+/// # Errors
+///
+/// When it can't be built, or is larger than it may be.
+pub(crate) fn program(platform: Platform) -> Result<PathBuf> {
+    let target = workspace::Metadata::load()?.target_directory()?;
+    Ok(built(&workspace::root(), &target, platform)?.program)
+}
+
+/// Cargo's target folder of a machine's release.
+fn folder(target: &Path, platform: Platform) -> PathBuf {
+    target.join("dist").join(platform.name())
+}
+
+fn built(root: &Path, target: &Path, platform: Platform) -> Result<Release> {
+    let release = program::build(root, &folder(target, platform), platform)?;
     let size = fs::metadata(&release.program)?.len();
     ensure!(
         size <= MOST_PROGRAM_BYTES,
-        "the program has {size} bytes, {MOST_PROGRAM_BYTES} are the most: it is copied to hosts by hand"
+        "the program for {} has {size} bytes, {MOST_PROGRAM_BYTES} are the most: it is copied to hosts by hand",
+        platform.name()
     );
-    stage(root, &release, epoch)?;
-    emptied(out)?;
-    let program = out.join("cert-recon");
-    fs::copy(&release.program, &program).context("copying the program")?;
-    let mut files = vec![
-        program,
-        deb(root, target, out, epoch, None)?,
-        rpm(root, target, out, epoch, None)?,
-        archive(root, &release, out, epoch)?,
-    ];
-    files.push(checksums(out, &files)?);
-    Ok(files)
+    Ok(release)
+}
+
+/// This host's own first. At the same time: the longest part of each is one thread's work.
+fn all_built(root: &Path, target: &Path) -> Result<Vec<Release>> {
+    for platform in Platform::ALL {
+        tools::install_missing(platform.needs())?;
+    }
+    thread::scope(|scope| {
+        let threads = Platform::ALL.map(|platform| scope.spawn(move || built(root, target, platform)));
+        let done = threads.map(|thread| thread.join().expect("a build doesn't panic"));
+        done.into_iter().collect()
+    })
+}
+
+fn moved(file: &Path, folder: &Path) -> Result<PathBuf> {
+    let to = folder.join(file.file_name().context("a file has a name")?);
+    fs::rename(file, &to).with_context(|| format!("moving {} to {}", file.display(), to.display()))?;
+    Ok(to)
 }
 
 /// The time that files in packages have, seconds since 1970: the one that was asked for, else that of the last commit.
@@ -148,8 +178,8 @@ fn epoch(root: &Path) -> Result<String> {
     Ok(time.trim().to_owned())
 }
 
-/// Puts what is made from the program beside it, where the packages' descriptions in `cert-recon-user/Cargo.toml` look for it.
-fn stage(root: &Path, release: &Release, epoch: &str) -> Result<()> {
+/// Puts what is made from the program (by this host's own one) beside it, where the packages' descriptions in `cert-recon-user/Cargo.toml` look for it.
+fn stage(root: &Path, release: &Release, own: &Release, epoch: &str) -> Result<()> {
     let folder = emptied(&release.package())?;
     let write = |name: &str, text: &str| {
         let file = folder.join(name);
@@ -162,15 +192,24 @@ fn stage(root: &Path, release: &Release, epoch: &str) -> Result<()> {
     ] {
         write(
             name,
-            &tools::stdout_of(Command::new(&release.program).args(["completions", shell]))?,
+            &tools::stdout_of(Command::new(&own.program).args(["completions", shell]))?,
         )?;
     }
     tools::stdout_of(
-        Command::new(&release.program)
+        Command::new(&own.program)
             .args(["man", "--dir"])
             .arg(folder.join("man")),
     )?;
-    write("THIRD-PARTY", &notices::third_party(root)?)?;
+    let pages = emptied(&folder.join("man-gz"))?;
+    for entry in fs::read_dir(folder.join("man")).context("reading the manual pages")? {
+        let page = entry?.path();
+        let name = page.file_name().context("a file has a name")?.to_string_lossy();
+        compress(&page, &pages.join(format!("{name}.gz")))?;
+    }
+    compress(&root.join("CHANGELOG.md"), &folder.join("changelog.gz"))?;
+    write("changelog.Debian", &debian_changelog(epoch)?)?;
+    compress(&folder.join("changelog.Debian"), &folder.join("changelog.Debian.gz"))?;
+    write("THIRD-PARTY", &notices::third_party(root, release.platform)?)?;
     // The other package's files come from here too, for it keeps the time of a file that is older than the commit.
     let copies = folder.join("files");
     for from in ["docs", "contrib/suppressions"] {
@@ -197,6 +236,44 @@ fn stage(root: &Path, release: &Release, epoch: &str) -> Result<()> {
     date(&folder, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// The same bytes each time: no name and no time in it.
+fn compress(from: &Path, to: &Path) -> Result<()> {
+    let mut gzip = Command::new("gzip");
+    gzip.args(["-9", "-n", "-c", "--"]).arg(from);
+    let output = gzip
+        .output()
+        .with_context(|| format!("starting `{}`", tools::shown(&gzip)))?;
+    ensure!(
+        output.status.success(),
+        "`{}` failed ({}): {}",
+        tools::shown(&gzip),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    fs::write(to, output.stdout).with_context(|| format!("writing {}", to.display()))
+}
+
+/// What Debian wants to be told of the package itself; the program's own changes are in another file.
+fn debian_changelog(epoch: &str) -> Result<String> {
+    let time = tools::stdout_of(
+        Command::new("date")
+            .args(["--utc", "--rfc-email", "--date"])
+            .arg(format!("@{epoch}"))
+            .env("LC_ALL", "C"),
+    )?;
+    Ok(format!(
+        "cert-recon ({}-1) unstable; urgency=medium\n\n  * This release; changelog.gz says what is new in it.\n\n -- {}  {time}",
+        env!("CARGO_PKG_VERSION"),
+        maintainer().unwrap_or_else(|| NOBODY.to_owned())
+    ))
+}
+
+/// Who makes the packages, in the variables that Debian's own tools read.
+fn maintainer() -> Option<String> {
+    let [name, address] = ["DEBFULLNAME", "DEBEMAIL"].map(|name| env::var(name).ok().filter(|text| !text.is_empty()));
+    Some(format!("{} <{}>", name?, address?))
+}
+
 /// Gives every file below a folder this time.
 fn date(folder: &Path, time: SystemTime) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
@@ -214,14 +291,14 @@ fn date(folder: &Path, time: SystemTime) -> Result<()> {
     Ok(())
 }
 
-fn packager(root: &Path, target: &Path, program: &Path, subcommand: &str, epoch: &str) -> Command {
+fn packager(root: &Path, release: &Release, program: &Path, subcommand: &str, epoch: &str) -> Command {
     let mut command = Command::new(program);
     command
         .arg(subcommand)
         // Both take paths as relative to the package's folder, and one of them first as relative to where it is started.
         .current_dir(root.join("cert-recon-user"))
         .env("SOURCE_DATE_EPOCH", epoch)
-        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TARGET_DIR", release.target())
         .env_remove("CARGO_BUILD_TARGET");
     command
 }
@@ -229,17 +306,17 @@ fn packager(root: &Path, target: &Path, program: &Path, subcommand: &str, epoch:
 /// Debian packages of this checkout: of its version, and of a later one with the same content, to upgrade to.
 pub(crate) fn two_versions() -> Result<[PathBuf; 2]> {
     let root = workspace::root();
-    let target = workspace::Metadata::load()?.target_directory()?.join("dist");
+    let target = workspace::Metadata::load()?.target_directory()?;
     tools::install_missing(NEEDS)?;
-    let release = program::build(&root, &target)?;
-    stage(&root, &release, &epoch(&root)?)?;
-    two_debs(&root, &target, &epoch(&root)?)
+    let release = built(&root, &target, Platform::X86_64)?;
+    stage(&root, &release, &release, &epoch(&root)?)?;
+    two_debs(&root, &release, &epoch(&root)?)
 }
 
-fn two_debs(root: &Path, target: &Path, epoch: &str) -> Result<[PathBuf; 2]> {
+fn two_debs(root: &Path, release: &Release, epoch: &str) -> Result<[PathBuf; 2]> {
     let make = |name: &str, version: Option<&str>| {
-        let out = emptied(&target.join("test").join(name))?;
-        deb(root, target, &out, epoch, version)
+        let out = emptied(&release.target().join("test").join(name))?;
+        deb(root, release, &out, epoch, version)
     };
     let later = concat!(env!("CARGO_PKG_VERSION"), "-99");
     Ok([make("deb-first", None)?, make("deb-second", Some(later))?])
@@ -254,32 +331,39 @@ fn emptied(folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-fn deb(root: &Path, target: &Path, out: &Path, epoch: &str, version: Option<&str>) -> Result<PathBuf> {
+fn deb(root: &Path, release: &Release, out: &Path, epoch: &str, version: Option<&str>) -> Result<PathBuf> {
     let why = "cargo-deb makes the package for Debian";
     let program = tools::from_crates("cargo-deb", CARGO_DEB_VERSION, why)?;
-    let mut command = packager(root, target, &program, "deb", epoch);
+    let mut command = packager(root, release, &program, "deb", epoch);
     command
         .args(["--no-build", "--no-strip", "--locked", "--target"])
-        .args([program::TARGET, "--output"])
+        .args([release.platform.target(), "--output"])
         .arg(out);
     if let Some(version) = version {
         command.args(["--deb-version", version]);
+    }
+    if let Some(maintainer) = maintainer() {
+        command.args(["--maintainer", &maintainer]);
     }
     tools::stdout_of(&mut command).context(why)?;
     made(out, "deb")
 }
 
-fn rpm(root: &Path, target: &Path, out: &Path, epoch: &str, release: Option<&str>) -> Result<PathBuf> {
+fn rpm(root: &Path, release: &Release, out: &Path, epoch: &str, version: Option<&str>) -> Result<PathBuf> {
     let why = "cargo-generate-rpm makes the package for Fedora";
     let program = tools::from_crates("cargo-generate-rpm", CARGO_GENERATE_RPM_VERSION, why)?;
-    let mut command = packager(root, target, &program, "generate-rpm", epoch);
+    let mut command = packager(root, release, &program, "generate-rpm", epoch);
     command
-        .args(["--target", program::TARGET, "--target-dir"])
-        .arg(target)
+        .args(["--target", release.platform.target(), "--target-dir"])
+        .arg(release.target())
         .arg("--output")
         .arg(out);
-    if let Some(release) = release {
-        command.arg(format!("--set-metadata=release = \"{release}\""));
+    if let Some(maintainer) = maintainer() {
+        let text = maintainer.replace(['\\', '"'], "");
+        command.arg(format!("--set-metadata=vendor = \"{text}\""));
+    }
+    if let Some(version) = version {
+        command.arg(format!("--set-metadata=release = \"{version}\""));
     }
     tools::stdout_of(&mut command).context(why)?;
     made(out, "rpm")
@@ -295,7 +379,7 @@ fn made(out: &Path, extension: &str) -> Result<PathBuf> {
 /// The archive: everything that the packages have, in a folder of its own.
 fn archive(root: &Path, release: &Release, out: &Path, epoch: &str) -> Result<PathBuf> {
     let version = env!("CARGO_PKG_VERSION");
-    let name = format!("cert-recon-{version}-x86_64-linux");
+    let name = format!("cert-recon-{version}-{}-linux", release.platform.name());
     let scratch = emptied(&release.folder.join("archive"))?;
     let folder = scratch.join(&name);
     fs::create_dir_all(&folder)?;

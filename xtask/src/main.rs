@@ -4,6 +4,7 @@
 //! line; each command has its module, and what several of them need is in [`workspace`], [`cache`], [`tools`] and
 //! [`toolchain`].
 
+mod apt;
 mod bench;
 mod build_ebpf;
 mod cache;

@@ -1,4 +1,4 @@
-//! `cargo xtask run -- ARGS`: builds cert-recon in release mode and becomes `cert-recon watch ARGS`, as root.
+//! `cargo xtask run -- ARGS`: builds cert-recon, in release mode unless told otherwise, and becomes `cert-recon watch ARGS`, as root.
 
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf};
 
@@ -11,6 +11,9 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// The build that the tests use: sooner there, and slower
+    #[arg(long)]
+    debug: bool,
     /// Passed on to `cert-recon watch`, for example `-- --duration 60s --format json`
     #[arg(last = true)]
     args: Vec<OsString>,
@@ -22,15 +25,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Before the build: who can't become root should not wait for it.
     let root = Root::find("load an eBPF program")?;
     let mut build = workspace::cargo();
-    build.args([
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "cert-recon-user",
-        "--bin",
-        "cert-recon",
-    ]);
+    build.args(["build", "--locked", "--bin", "cert-recon"]);
+    if !args.debug {
+        build.args(["--release", "-p", "cert-recon-user"]);
+    }
     let program = workspace::artifacts(&mut build)?
         .iter()
         .find(|artifact| artifact["target"]["name"] == "cert-recon")

@@ -16,8 +16,8 @@ use std::{
 /// Set for the cargo that builds the eBPF crate, and so for what cargo starts.
 pub(crate) const WANTED: &str = "CERT_RECON_RUSTC_SHIM";
 
-/// What a release is built for.
-pub(crate) const RELEASE_TARGET: &str = "x86_64-unknown-linux-musl";
+/// How the targets end that releases are built for.
+const RELEASE_TARGET: &str = "-unknown-linux-musl";
 
 /// True when this process is to be rustc.
 pub(crate) fn is_wanted() -> bool {
@@ -41,7 +41,9 @@ pub(crate) fn run() -> ExitCode {
 
 /// The same arguments, with a `-C metadata` that depends on nothing but the crate.
 fn stable_metadata(mut args: Vec<OsString>, package: &str, version: &str) -> Vec<OsString> {
-    let is_release = args.iter().any(|arg| arg == RELEASE_TARGET);
+    let is_release = args
+        .iter()
+        .any(|arg| arg.to_str().is_some_and(|arg| arg.ends_with(RELEASE_TARGET)));
     if !is_release && !args.iter().any(|arg| arg == "bpfel-unknown-none") {
         // Build scripts and procedural macros run on the host and leave nothing in the object.
         return args;
@@ -125,7 +127,7 @@ mod tests {
                     "-C",
                     "metadata=0123",
                     "--target",
-                    RELEASE_TARGET,
+                    "aarch64-unknown-linux-musl",
                 ],
                 more,
             ]

@@ -196,8 +196,13 @@ impl Binary {
     }
 }
 
+/// What cargo makes for the tests. The guests of `cargo xtask vm` have the same, so that it is made once.
+pub(crate) fn artifacts() -> Result<Vec<Value>> {
+    workspace::artifacts(workspace::cargo().args(["test", "--locked", "--no-run"]))
+}
+
 fn build() -> Result<Vec<Binary>> {
-    let artifacts = workspace::artifacts(workspace::cargo().args(["test", "--locked", "--no-run"]))?;
+    let artifacts = artifacts()?;
     let programs: Vec<(String, OsString)> = artifacts
         .iter()
         .filter(|artifact| artifact["profile"]["test"] == false && artifact["target"]["kind"][0] == "bin")

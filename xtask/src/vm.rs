@@ -4,7 +4,6 @@
 //! (`xtask/init`), `cert-recon`, the `live_*` test binaries and the programs that tests run. Nothing is installed into
 //! the guest, nothing of it is kept, and the host's kernel isn't involved: what passes here passes anywhere.
 
-mod apt;
 mod cpio;
 mod document;
 mod guest;
@@ -34,13 +33,17 @@ use machine::Machine;
 use report::{BOOT, Outcome, Verdict};
 use table::Column;
 
+/// The kernel that has the tests of CI for which one is enough.
+const ONCE: &str = "6.1";
+
 /// How many lines of what a failed test wrote are shown; the log has them all.
 const SHOWN_LINES: usize = 60;
 
 /// Runs the live tests on real kernels in QEMU.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Kernels to test on: 5.10, 6.1, 6.12, newest, 6.1-arm64, 6.12-arm64, and on odd hosts 6.1-odd, 6.12-locked
+    /// Kernels to test on: 5.10, 6.1, 6.12, newest, 6.1-arm64, 6.12-arm64, and on odd hosts 5.10-hybrid, 6.1-odd, 6.12-locked,
+    /// 6.12-selinux
     /// [default: all; with --test, all that are not odd]
     #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
     kernels: Vec<String>,
@@ -50,6 +53,9 @@ pub(crate) struct Args {
     /// Test binaries to leave out, by their whole name
     #[arg(long = "skip", value_name = "NAME", value_delimiter = ',')]
     skip: Vec<String>,
+    /// Test binaries that one kernel is enough for, by their whole name
+    #[arg(skip)]
+    once: Vec<String>,
     /// A shell in the guest, no tests
     #[arg(long)]
     shell: bool,
@@ -59,9 +65,9 @@ pub(crate) struct Args {
     /// Lists kernels and tests, runs nothing
     #[arg(long, conflicts_with = "shell")]
     list: bool,
-    /// Tests the release build (default: a build with debug assertions)
-    #[arg(long)]
-    release: bool,
+    /// Tests the static program of `cargo xtask dist`, as users get it (default: a build with debug assertions)
+    #[arg(long, conflicts_with = "systemd")]
+    artefact: bool,
     /// Looks for newer kernels than those in the cache
     #[arg(long)]
     refresh: bool,
@@ -85,25 +91,44 @@ pub(crate) struct Args {
 impl Args {
     /// Whether tests of this binary may be asked for on a kernel.
     fn wants_binary(&self, kernel: &Kernel, name: &str) -> bool {
-        let may_match = |text: &&str| {
-            // `binary::test`: what is before the colons ends the name of a binary.
-            text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
-        };
-        let filters = self.filters(kernel);
-        !self.skip.iter().any(|skipped| skipped == name) && (filters.is_empty() || filters.iter().any(may_match))
+        if self.skip.iter().any(|skipped| skipped == name) || self.is_elsewhere(kernel, name) {
+            return false;
+        }
+        let filters = self.named(kernel);
+        filters.is_empty()
+            || filters.iter().any(|text| {
+                // `binary::test`: what is before the colons ends the name of a binary.
+                text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
+            })
+    }
+
+    /// Whether it is enough that another kernel runs it.
+    fn is_elsewhere(&self, kernel: &Kernel, name: &str) -> bool {
+        kernel.odd.is_none() && kernel.name != ONCE && self.once.iter().any(|once| once == name)
     }
 
     /// The tests that are asked for; otherwise, on an odd host, those that it is for.
-    fn filters(&self, kernel: &Kernel) -> Vec<&str> {
+    fn named(&self, kernel: &Kernel) -> Vec<&str> {
         match &kernel.odd {
             Some(odd) if self.tests.is_empty() => odd.tests.to_vec(),
             _ => self.tests.iter().map(String::as_str).collect(),
         }
     }
+
+    /// What the guest is told to run. All guests of a machine have the same binaries, and what only some run has to be kept from
+    /// the others.
+    fn filters(&self, kernel: &Kernel, binaries: &[(String, PathBuf)]) -> Vec<String> {
+        let named = self.named(kernel);
+        if named.is_empty() && binaries.iter().any(|(name, _)| !self.wants_binary(kernel, name)) {
+            let wanted = binaries.iter().filter(|(name, _)| self.wants_binary(kernel, name));
+            return wanted.map(|(name, _)| format!("{name}::")).collect();
+        }
+        named.into_iter().map(str::to_owned).collect()
+    }
 }
 
-/// Every test that depends on the kernel on every x86_64 kernel, and on the odd hosts what differs there. (arm64 wants a build of its
-/// own, which takes longer than CI may.)
+/// Every test that depends on the kernel on every x86_64 kernel, with the program that users get, on the odd hosts what differs
+/// there, and on an arm64 kernel what differs between machines.
 ///
 /// # Errors
 ///
@@ -125,19 +150,21 @@ pub(crate) fn run_all() -> Result<()> {
         "live_service",
         "live_terminal",
     ];
-    // Hosts of other kinds than the kernel: once is enough, on the odd ones.
-    const HOSTS: &str = "live_hosts";
-    let named = |odd: bool| {
-        let kernels = KERNELS
-            .iter()
-            .filter(move |kernel| kernel.machine == Machine::X86_64 && kernel.odd.is_some() == odd);
-        kernels.flat_map(|kernel| ["--kernel", kernel.name])
-    };
-    let skipped = OUTSIDE.iter().chain([&HOSTS]).flat_map(|name| ["--skip", name]);
-    let run = |words: Vec<&str>| run(&<Defaults as clap::Parser>::parse_from(["vm"].into_iter().chain(words)).args);
-    // One says nothing about the others.
-    let results = [run(named(false).chain(skipped).collect()), run(named(true).collect())];
-    results.into_iter().collect()
+    let kernels = KERNELS.iter().filter(|kernel| kernel.machine == Machine::X86_64);
+    let words = kernels.flat_map(|kernel| ["--kernel", kernel.name]);
+    let skipped = OUTSIDE.iter().flat_map(|name| ["--skip", name]);
+    let words = ["vm", "--artefact"].into_iter().chain(words).chain(skipped);
+    let parse = |words: Vec<&str>| <Defaults as clap::Parser>::parse_from(words).args;
+    let mut args = parse(words.collect());
+    // What user space makes of execs: each kernel tells of them in the same way, which other tests show.
+    args.once = ["live_hosts", "live_renamed", "live_tuning"]
+        .map(str::to_owned)
+        .to_vec();
+    // Its tests are built for it alone, which is most of what it takes.
+    let tests = "live_start::,live_doctor::,live_argv::every_byte";
+    let arm64 = parse(vec!["vm", "--artefact", "--kernel", "6.12-arm64", "--test", tests]);
+    // One says nothing about the other.
+    [run(&args), run(&arm64)].into_iter().collect()
 }
 
 /// Does what the arguments ask for.
@@ -239,7 +266,7 @@ fn on_machine(args: &Args, machine: Machine, kernels: Vec<&'static Kernel>) -> R
     }
     let started = Instant::now();
     let wanted: Vec<_> = guests.iter().map(|(kernel, _)| *kernel).collect();
-    let binaries = guest::build(machine, args.release, |name| {
+    let binaries = guest::build(machine, args.artefact, |name| {
         wanted.iter().any(|kernel| args.wants_binary(kernel, name))
     })?;
     let root = guest::root_file_system(machine, &binaries)?;
@@ -256,6 +283,7 @@ fn on_machine(args: &Args, machine: Machine, kernels: Vec<&'static Kernel>) -> R
     let work = Work {
         args,
         root,
+        tests: binaries.tests.clone(),
         folder,
         _lock: lock,
     };
@@ -311,7 +339,7 @@ fn list(args: &Args) -> Result<()> {
             .map_or_else(|| "not fetched yet".to_owned(), |image| image.package);
         println!("{:10}  {state} ({})", kernel.name, kernel.why);
     }
-    for (binary, file) in guest::build(Machine::X86_64, args.release, |name| {
+    for (binary, file) in guest::build(Machine::X86_64, args.artefact, |name| {
         !args.skip.iter().any(|skipped| skipped == name)
     })?
     .tests
@@ -343,6 +371,8 @@ fn unavailable(kernel: &Kernel) -> Column {
 struct Work<'a> {
     args: &'a Args,
     root: Vec<u8>,
+    /// Name and file of each test binary in it.
+    tests: Vec<(String, PathBuf)>,
     /// Archives and logs, beside the build.
     folder: PathBuf,
     /// Held while this exists: two runs at once would write to the same archives and logs.
@@ -351,7 +381,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Runs the tests on all kernels, some at a time.
-    fn run_all(&self, guests: Vec<(&'static Kernel, Image)>) -> Result<Vec<Column>> {
+    fn run_all(&self, mut guests: Vec<(&'static Kernel, Image)>) -> Result<Vec<Column>> {
+        // Those that take longest first: few tests run on odd hosts, and newer kernels have more to do.
+        guests.reverse();
+        guests.sort_by_key(|(kernel, _)| kernel.odd.is_some());
         let queue = Mutex::new(VecDeque::from(guests));
         let next = || queue.lock().expect("no thread panics here").pop_front();
         let worker = || -> Result<Vec<Column>> {
@@ -412,6 +445,11 @@ impl Work<'_> {
         let file = self.folder.join(format!("{}.cpio", kernel.name));
         let mut content = self.root.clone();
         content.extend(guest::modules_of(image)?);
+        if let Some(policy) = kernel.odd.as_ref().and_then(|odd| odd.policy) {
+            let scratch = self.folder.join(kernel.name);
+            fs::create_dir_all(&scratch).with_context(|| format!("creating {}", scratch.display()))?;
+            content.extend(guest::policy_of(policy, &scratch)?);
+        }
         fs::write(&file, content).with_context(|| format!("writing {}", file.display()))?;
         Ok(file)
     }
@@ -429,7 +467,7 @@ impl Work<'_> {
             odd: kernel.odd.as_ref(),
             image,
             root,
-            filters: self.args.filters(kernel),
+            filters: self.args.filters(kernel, &self.tests),
             after,
             test_timeout: Duration::from_secs(self.args.test_timeout),
             boot_timeout: Duration::from_secs(self.args.boot_timeout),

@@ -139,7 +139,7 @@ impl Host {
         let (first, second) = (self.bring(first)?, self.bring(second)?);
         self.run(&["dpkg", "-i", &first])?;
         self.expect("install", &FILES)?;
-        self.expect("install", &["usr/share/man/man1/cert-recon-watch.1"])?;
+        self.expect("install", &["usr/share/man/man1/cert-recon-watch.1.gz"])?;
         let enabled = "etc/systemd/system/multi-user.target.wants/cert-recon.service";
         ensure!(
             self.path(enabled).symlink_metadata().is_ok(),
@@ -189,7 +189,7 @@ impl Host {
         self.expect(
             "install",
             &[
-                "usr/share/man/man1/cert-recon-watch.1",
+                "usr/share/man/man1/cert-recon-watch.1.gz",
                 "usr/lib/systemd/system/cert-recon.service",
             ],
         )?;
@@ -203,7 +203,15 @@ impl Host {
         self.works("upgrade")?;
         println!("dist: rpm: upgraded, the changed configuration is kept");
         rpm(&["--nodeps", "--erase", "cert-recon"], None)?;
-        self.expect_none("erase", &[PROGRAM, CONFIG, "usr/lib/systemd/system/cert-recon.service"])?;
+        self.expect_none(
+            "erase",
+            &[
+                PROGRAM,
+                CONFIG,
+                "usr/lib/systemd/system/cert-recon.service",
+                "usr/share/doc/cert-recon",
+            ],
+        )?;
         self.expect(
             "erase",
             &["etc/cert-recon/config.toml.rpmsave", "var/log/cert-recon/kept"],

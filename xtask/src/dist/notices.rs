@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::program::TARGET;
+use super::platform::Platform;
 use crate::{tools, workspace, workspace::Metadata};
 
 /// What is in the program and no crate of the lock file.
@@ -32,8 +32,8 @@ const OTHERS: &[(&str, &str)] = &[
 ];
 
 /// The text.
-pub(super) fn third_party(root: &Path) -> Result<String> {
-    let used = used(root)?;
+pub(super) fn third_party(root: &Path, platform: Platform) -> Result<String> {
+    let used = used(root, platform)?;
     let metadata = Metadata::load_of(root)?;
     let mut list = String::new();
     // The same text is there once, with the names of all that are under it.
@@ -74,7 +74,7 @@ pub(super) fn third_party(root: &Path) -> Result<String> {
 }
 
 /// `name version` of every crate whose code is in the program.
-fn used(root: &Path) -> Result<BTreeSet<String>> {
+fn used(root: &Path, platform: Platform) -> Result<BTreeSet<String>> {
     let mut tree = workspace::cargo();
     tree.current_dir(root)
         .args([
@@ -85,7 +85,7 @@ fn used(root: &Path) -> Result<BTreeSet<String>> {
             "-e",
             "normal,no-proc-macro",
             "--target",
-            TARGET,
+            platform.target(),
         ])
         .args(["--prefix", "none", "--no-dedupe", "--format", "{p}"]);
     let printed = tools::stdout_of(&mut tree)?;

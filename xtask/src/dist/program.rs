@@ -3,6 +3,8 @@
 //! The standard library is compiled with it, from the same source that the eBPF object's `core` is from: so no target has to be
 //! installed, and a path of whoever built the library is in it no more than one of ours. What comes from elsewhere is musl's C
 //! library and start files, and the unwinder of gcc.
+//!
+//! Every machine has a target folder of its own, so that the programs can be built at the same time.
 
 use std::{
     env,
@@ -15,6 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::platform::{Musl, Platform, gcc_s_folder};
 use crate::{
     rustc_shim,
     toolchain::{self, Toolchain},
@@ -22,16 +25,20 @@ use crate::{
     workspace::Metadata,
 };
 
-pub(super) const TARGET: &str = rustc_shim::RELEASE_TARGET;
-
 /// What was built.
 pub(super) struct Release {
+    pub(super) platform: Platform,
     /// Where cargo puts it.
     pub(super) folder: PathBuf,
     pub(super) program: PathBuf,
 }
 
 impl Release {
+    /// The target folder that it was built in.
+    pub(super) fn target(&self) -> &Path {
+        self.folder.ancestors().nth(2).unwrap_or(&self.folder)
+    }
+
     /// What goes into packages beside it.
     pub(super) fn package(&self) -> PathBuf {
         self.folder.join("package")
@@ -39,17 +46,24 @@ impl Release {
 }
 
 /// Builds the program of a checkout.
-pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
+///
+/// # Errors
+///
+/// When it can't be built, or is not what it should be: without paths of this machine, static, able to unwind its stack.
+pub(super) fn build(root: &Path, target: &Path, platform: Platform) -> Result<Release> {
+    tools::install_missing(platform.needs())?;
     let library = Toolchain::library()?;
-    let parts = Parts::find(&Toolchain::linker()?)?;
+    let parts = Parts::find(platform, &Toolchain::linker()?)?;
     let support = target.join("musl");
     parts.write(&support)?;
+    let triple = platform.target();
+    let variable = triple.replace('-', "_");
     let remap = Metadata::load_of(root)?.remap(root, target, &library);
     let mut flags: Vec<OsString> = vec![
         // rustc would bring start files of its own, which a library that is built here does not have.
         "-Clink-self-contained=no".into(),
         join("-Lnative=", &support),
-        join("-Lnative=", &parts.musl),
+        join("-Lnative=", &parts.musl.libraries),
     ];
     let mut c_flags = OsString::new();
     for (from, to) in &remap {
@@ -60,6 +74,10 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
         c_flags.push(" ");
     }
     c_flags.push(SMALL_C);
+    if platform == Platform::Arm64 {
+        // These ask glibc what the processor can do.
+        c_flags.push(" -mno-outline-atomics");
+    }
     let mut cargo = toolchain::pinned_cargo()?;
     cargo
         .current_dir(root)
@@ -75,7 +93,7 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
         .arg("build-std-features=panic-unwind,backtrace,backtrace-trace-only,optimize_for_size")
         .args([
             "--target",
-            TARGET,
+            triple,
             "-p",
             "cert-recon-user",
             "--bin",
@@ -88,9 +106,13 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
         .env("RUSTC_BOOTSTRAP", "1")
         // Cargo's own tests use this to name another standard library than the sysroot's.
         .env("__CARGO_TESTS_ONLY_SRC_ROOT", &library)
-        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", support.join(LINKER))
-        .env("CC_x86_64_unknown_linux_musl", "musl-gcc")
-        .env("CFLAGS_x86_64_unknown_linux_musl", c_flags)
+        .env(
+            format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()),
+            support.join(LINKER),
+        )
+        .env(format!("CC_{variable}"), support.join(COMPILER))
+        .env(format!("AR_{variable}"), platform.ar())
+        .env(format!("CFLAGS_{variable}"), c_flags)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join(&OsString::from("\x1f")))
         .env_remove("RUSTFLAGS")
         .env("CARGO_INCREMENTAL", "0")
@@ -100,11 +122,15 @@ pub(super) fn build(root: &Path, target: &Path) -> Result<Release> {
         )
         .env(rustc_shim::WANTED, "1");
     tools::run(&mut cargo)?;
-    let folder = target.join(TARGET).join("release");
+    let folder = target.join(triple).join("release");
     let program = folder.join("cert-recon");
     check(&program, &remap)?;
-    assert_unwinds(&program)?;
-    Ok(Release { folder, program })
+    assert_unwinds(&program, platform)?;
+    Ok(Release {
+        platform,
+        folder,
+        program,
+    })
 }
 
 /// Crates whose loops are most of the work: reading, searching, hashing. (zstd, which is C, has its own in assembly.)
@@ -190,71 +216,84 @@ const PACKED: &str = "-Wl,--entry=packed_start,--pack-dyn-relocs=relr,--icf=all,
 /// The script that links. rustc takes what ends in `gcc` for a compiler driver.
 const LINKER: &str = "static-gcc";
 
+/// rustc does not know that musl's programs for arm64 can be position-independent, and asks for others.
+const PIE: &str = "for arg do\n  shift\n  case $arg in\n    -static|-no-pie) ;;\n    *) set -- \"$@\" \"$arg\" ;;\n  esac\ndone\n\
+                   set -- -static-pie \"$@\"\n";
+
+/// The script that compiles C code with musl's headers in the place of the host's.
+const COMPILER: &str = "musl-gcc";
+
 /// What is not compiled here.
 struct Parts {
-    /// musl's libraries and start files.
-    musl: PathBuf,
+    platform: Platform,
+    musl: Musl,
     /// gcc's start files and its unwinder.
     gcc: PathBuf,
+    /// gcc's own headers.
+    headers: PathBuf,
     /// The folder of Rust's own lld, which packs relocations and folds equal functions.
     lld: PathBuf,
 }
 
 impl Parts {
-    fn find(lld: &Path) -> Result<Self> {
-        let folder_of = |program: &str, file: &str| -> Result<PathBuf> {
-            let named = tools::stdout_of(Command::new(program).arg(format!("-print-file-name={file}")))?;
-            let named = PathBuf::from(named.trim());
-            if !named.is_absolute() {
-                bail!("{program} does not know where its {file} is: is it installed whole?");
-            }
-            Ok(named.parent().context("a file has a folder")?.to_owned())
-        };
-        let gcc = folder_of("gcc", "crtbeginS.o")?;
-        // musl-gcc answers with gcc's own files: it only reads a file of specs, which names musl's folder.
-        let musl = ["/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib", "/usr/local/musl/lib"]
-            .map(PathBuf::from)
-            .into_iter()
-            .find(|folder| folder.join("rcrt1.o").is_file())
-            .context(
-                "musl's start files (rcrt1.o) are in none of the usual folders: Debian's package musl-dev has them",
-            )?;
-        let lld = lld.to_owned();
-        Ok(Self { musl, gcc, lld })
+    fn find(platform: Platform, lld: &Path) -> Result<Self> {
+        Ok(Self {
+            platform,
+            musl: platform.musl()?,
+            gcc: gcc_s_folder(platform.gcc(), "crtbeginS.o")?,
+            headers: gcc_s_folder(platform.gcc(), "include/stddef.h")?,
+            lld: lld.to_owned(),
+        })
     }
 
-    /// A folder with the unwinder under the name by which the standard library asks for it, and the linker: gcc, with musl's
-    /// start files in the place of its own. musl-gcc can't link a position-independent static program.
+    /// A folder with the unwinder under the name by which the standard library asks for it, the compiler, and the linker: gcc,
+    /// with musl's headers and start files in the place of its own. (Debian's musl-gcc can't link a position-independent static
+    /// program, and there is none for another machine.)
     fn write(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        let driver = self.platform.gcc();
+        let (musl, gcc, lld) = (self.musl.libraries.display(), self.gcc.display(), self.lld.display());
+        script(
+            &folder.join(COMPILER),
+            &format!(
+                "exec {driver} -nostdinc -isystem '{}' -isystem '{}' \"$@\"",
+                self.musl.headers.display(),
+                self.headers.display()
+            ),
+        )?;
         let unwinder = folder.join("libunwind.a");
         fs::copy(self.gcc.join("libgcc_eh.a"), &unwinder).context("copying gcc's unwinder")?;
         let object = compiled(folder, "find_object", include_str!("find_object.c"))?;
-        tools::stdout_of(Command::new("ar").arg("rcD").arg(&unwinder).arg(&object))?;
+        tools::stdout_of(Command::new(self.platform.ar()).arg("rcD").arg(&unwinder).arg(&object))?;
         let start = compiled(folder, "start", include_str!("start.c"))?;
-        let (musl, gcc, lld, start) = (
-            self.musl.display(),
-            self.gcc.display(),
-            self.lld.display(),
-            start.display(),
-        );
         let wanted = UNWINDER_NEEDS.map(|name| format!(" -Wl,--undefined={name}")).concat();
-        let text = format!(
-            "#!/bin/sh\nexec gcc -fuse-ld=lld '-B{lld}' {PACKED} -nostartfiles -nostdlib{wanted} -L'{musl}' \\\n  \
-             '{start}' '{musl}/rcrt1.o' '{musl}/crti.o' '{gcc}/crtbeginS.o' \"$@\" '{gcc}/libgcc.a' '{musl}/libc.a' '{gcc}/crtendS.o' '{musl}/crtn.o'\n"
-        );
-        let linker = folder.join(LINKER);
-        fs::write(&linker, text).with_context(|| format!("writing {}", linker.display()))?;
-        fs::set_permissions(&linker, fs::Permissions::from_mode(0o755))?;
-        Ok(())
+        let pie = match self.platform {
+            Platform::X86_64 => "",
+            Platform::Arm64 => PIE,
+        };
+        script(
+            &folder.join(LINKER),
+            &format!(
+                "{pie}exec {driver} -fuse-ld=lld '-B{lld}' {PACKED} -nostartfiles -nostdlib{wanted} -L'{musl}' \\\n  \
+                 '{}' '{musl}/rcrt1.o' '{musl}/crti.o' '{gcc}/crtbeginS.o' \"$@\" '{gcc}/libgcc.a' '{musl}/libc.a' '{gcc}/crtendS.o' \
+                 '{musl}/crtn.o'",
+                start.display()
+            ),
+        )
     }
+}
+
+fn script(file: &Path, command: &str) -> Result<()> {
+    fs::write(file, format!("#!/bin/sh\n{command}\n"))
+        .and_then(|()| fs::set_permissions(file, fs::Permissions::from_mode(0o755)))
+        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// An object file of this C source.
 fn compiled(folder: &Path, name: &str, source: &str) -> Result<PathBuf> {
     let (file, object) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.o")));
     fs::write(&file, source).with_context(|| format!("writing {}", file.display()))?;
-    let mut compile = Command::new("musl-gcc");
+    let mut compile = Command::new(folder.join(COMPILER));
     compile.args([
         "-O2",
         "-fPIE",
@@ -271,11 +310,23 @@ fn compiled(folder: &Path, name: &str, source: &str) -> Result<PathBuf> {
     Ok(object)
 }
 
+/// The program, started on this host.
+pub(super) fn started(program: &Path, platform: Platform) -> Command {
+    match platform.runner() {
+        None => Command::new(program),
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(program);
+            command
+        }
+    }
+}
+
 /// A program whose stack can't be unwound would end at its first panic without its last words: so that is tried. An error with a
 /// backtrace unwinds as a panic does.
-fn assert_unwinds(program: &Path) -> Result<()> {
+fn assert_unwinds(program: &Path, platform: Platform) -> Result<()> {
     let missing = "/nonexistent/config.toml";
-    let mut command = Command::new(program);
+    let mut command = started(program, platform);
     command
         .args(["rules", "list", "--config", missing])
         .env("RUST_BACKTRACE", "1");

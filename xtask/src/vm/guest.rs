@@ -1,4 +1,4 @@
-//! What the guest is made of: our binaries, built static, and the host's own programs that tests run.
+//! What the guest is made of: our binaries and the host's own programs that tests run.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,12 +10,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::cpio::Archive;
-use super::kernels::Image;
+use super::kernels::{Image, Policy};
 use super::machine::Machine;
 use super::tools::{Tool, output_of, require};
 use super::userland::Userland;
-use crate::cache;
 use crate::toolchain::Toolchain;
+use crate::{cache, test, workspace};
 
 /// Programs that the guest gets, with the libraries that they need. One line for each reason.
 const PROGRAMS: [Tool; 29] = [
@@ -179,9 +179,12 @@ const ETC: [(&str, &str); 6] = [
     ),
 ];
 
-/// Our binaries, static.
+const INIT: &str = "cert-recon-guest-init";
+const MONITOR: &str = "cert-recon";
+
+/// Our binaries.
 pub(super) struct Binaries {
-    /// The target folder that they were built in.
+    /// Where archives and logs go.
     pub(super) folder: PathBuf,
     init: PathBuf,
     monitor: PathBuf,
@@ -193,71 +196,108 @@ pub(super) struct Binaries {
 
 /// Builds init, `cert-recon` and those `live_*` tests for a machine whose names are `wanted`.
 ///
-/// They get a target folder of their own: static linking is a compiler flag, and the developer's next plain
-/// `cargo build` must not start from nothing because of it.
-pub(super) fn build(machine: Machine, release: bool, wanted: impl Fn(&str) -> bool) -> Result<Binaries> {
-    require(machine.cross_tools())?;
+/// For this host's own architecture they are those of `cargo xtask test`, linked with the host's C library, which the guest has too.
+/// With `artefact`, `cert-recon` is the static program of `cargo xtask dist`.
+pub(super) fn build(machine: Machine, artefact: bool, wanted: impl Fn(&str) -> bool) -> Result<Binaries> {
     let metadata = output_of(cargo().args(["metadata", "--no-deps", "--format-version=1", "--offline"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
-    let here = Path::new(metadata["target_directory"].as_str().context("no target_directory")?);
     let mut names = live_tests(&metadata);
     names.retain(|name| wanted(name));
-    let cross = Cross::to(machine)?;
-    let (target_folder, lock) = match &cross {
-        None => (here.join("vm"), None),
-        Some(_) => {
-            let (folder, lock) = shared_folder(machine, &metadata)?;
-            (folder, Some(lock))
-        }
+    let mut binaries = match Cross::to(machine)? {
+        None => native(&metadata, &names)?,
+        Some(cross) => foreign(machine, &cross, &metadata, &names, artefact)?,
     };
+    if artefact {
+        binaries.monitor = crate::dist::program(machine.platform())?;
+    }
+    binaries.tests.retain(|(name, _)| names.contains(name));
+    ensure!(
+        binaries.tests.len() == names.len(),
+        "cargo built only these tests: {:?}",
+        binaries.tests
+    );
+    Ok(binaries)
+}
 
+/// What `cargo xtask test` builds, without its debugging information: the guest has to unpack it.
+fn native(metadata: &Value, names: &[String]) -> Result<Binaries> {
+    let target = Path::new(metadata["target_directory"].as_str().context("no target_directory")?);
+    let folder = target.join("vm");
+    let small = folder.join("small");
+    fs::create_dir_all(&small).with_context(|| format!("creating {}", small.display()))?;
+    let mut built = BTreeMap::new();
+    // Cargo makes no program of a package that has no tests of a program.
+    let init = workspace::artifacts(workspace::cargo().args(["build", "--locked", "--bin", INIT]))?;
+    for artifact in init.iter().chain(&test::artifacts()?) {
+        let (Some(name), Some(file)) = (artifact["target"]["name"].as_str(), artifact["executable"].as_str()) else {
+            continue;
+        };
+        let wanted = if artifact["profile"]["test"] == true {
+            names.iter().any(|test| test == name)
+        } else {
+            name == INIT || name == MONITOR
+        };
+        if wanted {
+            let to = small.join(name);
+            output_of(Command::new("strip").args(["--strip-debug", "-o"]).arg(&to).arg(file))?;
+            built.insert(name.to_owned(), to);
+        }
+    }
+    Binaries::of(folder, built, None)
+}
+
+/// Our binaries for another machine: static, and in a target folder of their own, for both are flags of the compiler.
+fn foreign(machine: Machine, cross: &Cross, metadata: &Value, names: &[String], artefact: bool) -> Result<Binaries> {
+    require(machine.cross_tools())?;
+    let (folder, lock) = shared_folder(machine, metadata)?;
     let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
     flags.push(" -C target-feature=+crt-static");
-    let build = |arguments: &[&str]| -> Result<BTreeMap<String, PathBuf>> {
+    let mut built = BTreeMap::new();
+    let mut build = |arguments: &[String]| -> Result<()> {
         let mut command = cargo();
         command
             .args(arguments)
-            .args(["--target", machine.target(), "--message-format=json-render-diagnostics"]);
-        command.arg("--target-dir").arg(&target_folder);
-        if release {
-            command.arg("--release");
-        }
+            .args(["--target", cross.target, "--message-format=json-render-diagnostics"]);
+        command.arg("--target-dir").arg(&folder);
         command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", &flags);
-        if let Some(cross) = &cross {
-            cross.prepare(&mut command);
-        }
-        // The emulated processor is slow, and what it runs has to go through its memory first.
+        cross.prepare(&mut command);
+        // The guest has to unpack it.
         command
-            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
         let done = command.stderr(Stdio::inherit()).output().context("running cargo")?;
         ensure!(done.status.success(), "cargo {}: {}", arguments.join(" "), done.status);
-        Ok(executables(&String::from_utf8_lossy(&done.stdout)))
+        built.extend(executables(&String::from_utf8_lossy(&done.stdout)));
+        Ok(())
     };
     // One at a time: built together, each would get the union of all features of their dependencies.
-    let program = |package: &str, name: &str| -> Result<PathBuf> {
-        let mut built = build(&["build", "--package", package, "--bin", name])?;
-        built.remove(name).with_context(|| format!("cargo built no {name}"))
-    };
-    let init = program("cert-recon-guest-init", "cert-recon-guest-init")?;
-    let monitor = program("cert-recon-user", "cert-recon")?;
-    let mut tests = Vec::new();
-    if !names.is_empty() {
-        let wanted: Vec<String> = names.iter().map(|name| format!("--test={name}")).collect();
-        let mut arguments = vec!["test", "--no-run", "--package=cert-recon-user"];
-        arguments.extend(wanted.iter().map(String::as_str));
-        let built = build(&arguments)?;
-        tests.extend(built.into_iter().filter(|(name, _)| names.contains(name)));
-        ensure!(tests.len() == names.len(), "cargo built only these tests: {tests:?}");
+    let program = |package: &str, name: &str| ["build", "--package", package, "--bin", name].map(str::to_owned);
+    build(&program(INIT, INIT))?;
+    if !artefact {
+        build(&program("cert-recon-user", MONITOR))?;
     }
-    Ok(Binaries {
-        _lock: lock,
-        folder: target_folder,
-        init,
-        monitor,
-        tests,
-    })
+    if !names.is_empty() {
+        let mut arguments = ["test", "--no-run", "--package=cert-recon-user"]
+            .map(str::to_owned)
+            .to_vec();
+        arguments.extend(names.iter().map(|name| format!("--test={name}")));
+        // Tests bring the program along that they are for.
+        build(&arguments)?;
+    }
+    Binaries::of(folder, built, Some(lock))
+}
+
+impl Binaries {
+    fn of(folder: PathBuf, mut built: BTreeMap<String, PathBuf>, lock: Option<File>) -> Result<Self> {
+        let init = built.remove(INIT).with_context(|| format!("cargo built no {INIT}"))?;
+        Ok(Self {
+            folder,
+            init,
+            monitor: built.remove(MONITOR).unwrap_or_default(),
+            tests: built.into_iter().collect(),
+            _lock: lock,
+        })
+    }
 }
 
 /// A target folder for another machine, outside of the tree: a fresh checkout finds the standard library and the dependencies
@@ -272,7 +312,8 @@ fn shared_folder(machine: Machine, metadata: &Value) -> Result<(PathBuf, File)> 
     let root = metadata["workspace_root"].as_str().context("no workspace_root")?;
     if fs::read_to_string(&owner).is_ok_and(|owner| owner != root) {
         let mut clean = cargo();
-        clean.args(["clean", "--offline", "--target", machine.target(), "--target-dir"]);
+        let target = machine.foreign_target().context("this host's own machine")?;
+        clean.args(["clean", "--offline", "--target", target, "--target-dir"]);
         clean.arg(&folder);
         for package in metadata["packages"].as_array().into_iter().flatten() {
             clean.arg("--package").arg(package["name"].as_str().unwrap_or_default());
@@ -285,6 +326,7 @@ fn shared_folder(machine: Machine, metadata: &Value) -> Result<(PathBuf, File)> 
 
 /// A build for another machine, for which no standard library has to be installed: it is compiled too.
 struct Cross {
+    target: &'static str,
     library: PathBuf,
     linker: &'static str,
     /// `CARGO_TARGET_..._LINKER`
@@ -293,14 +335,15 @@ struct Cross {
 
 impl Cross {
     fn to(machine: Machine) -> Result<Option<Self>> {
-        let Some(linker) = machine.cross_tools().first() else {
+        let (Some(target), Some(linker)) = (machine.foreign_target(), machine.cross_tools().first()) else {
             return Ok(None);
         };
-        let target = machine.target().to_uppercase().replace('-', "_");
+        let variable = target.to_uppercase().replace('-', "_");
         Ok(Some(Self {
+            target,
             library: Toolchain::library()?,
             linker: linker.program,
-            linker_variable: format!("CARGO_TARGET_{target}_LINKER"),
+            linker_variable: format!("CARGO_TARGET_{variable}_LINKER"),
         }))
     }
 
@@ -384,11 +427,10 @@ pub(super) fn root_file_system(machine: Machine, binaries: &Binaries) -> Result<
     for (name, content) in ETC {
         archive.file(&Path::new("/etc").join(name), 0o644, content.as_bytes());
     }
-    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
-    archive.file(Path::new("/init"), 0o755, &read(&binaries.init)?);
-    archive.file(Path::new("/bin/cert-recon"), 0o755, &read(&binaries.monitor)?);
+    userland.bring(&mut archive, &binaries.init, Path::new("/init"))?;
+    userland.bring(&mut archive, &binaries.monitor, Path::new("/bin/cert-recon"))?;
     for (name, file) in &binaries.tests {
-        archive.file(&Path::new("/tests").join(name), 0o755, &read(file)?);
+        userland.bring(&mut archive, file, &Path::new("/tests").join(name))?;
     }
     for tool in &PROGRAMS {
         let path = userland
@@ -441,6 +483,50 @@ pub(super) fn modules_of(image: &Image) -> Result<Vec<u8>> {
     for (name, content) in image.modules(&MODULES)? {
         archive.file(&Path::new("/modules").join(name), 0o644, &content);
     }
+    Ok(archive.finish())
+}
+
+/// The part that belongs to an odd host: the policy, compiled.
+pub(super) fn policy_of(policy: Policy, scratch: &Path) -> Result<Vec<u8>> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let compiled = scratch.join("policy");
+    let mut archive = Archive::default();
+    match policy {
+        Policy::AppArmor => {
+            require(&[Tool {
+                program: "apparmor_parser",
+                package: "apparmor",
+            }])?;
+            // Nothing of this host's own kernel: neither what it knows nor what it has loaded.
+            let done = Command::new("/usr/sbin/apparmor_parser")
+                .args(["--skip-kernel-load", "--skip-cache", "--stdout", "--policy-features"])
+                .arg("/usr/share/apparmor-features/features")
+                .arg("--kernel-features")
+                .arg("/usr/share/apparmor-features/features")
+                .arg(source.join("../contrib/apparmor/cert-recon"))
+                .output()
+                .context("running apparmor_parser")?;
+            ensure!(
+                done.status.success() && !done.stdout.is_empty(),
+                "apparmor_parser: {}: {}",
+                done.status,
+                String::from_utf8_lossy(&done.stderr)
+            );
+            fs::write(&compiled, done.stdout).with_context(|| format!("writing {}", compiled.display()))?;
+        }
+        Policy::SeLinux => {
+            require(&[Tool {
+                program: "checkpolicy",
+                package: "checkpolicy",
+            }])?;
+            let mut command = Command::new("checkpolicy");
+            // A version that the oldest kernel reads.
+            command.args(["-c", "30", "-U", "allow", "-o"]).arg(&compiled);
+            output_of(command.arg(source.join("src/vm/policy/selinux.conf")))?;
+        }
+    }
+    let content = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
+    archive.file(Path::new("/policy"), 0o600, &content);
     Ok(archive.finish())
 }
 

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::apt::{Apt, Mirrors, Suite};
 use super::machine::Machine;
 use super::tools::{Tool, require};
+use crate::apt::{Apt, Mirrors, Suite};
 
 /// A kernel to test on.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Odd {
     image: &'static str,
     /// More of the kernel's command line; init's own words are in `xtask/init/src/main.rs`.
     pub(super) command_line: &'static str,
+    /// What a security module enforces there.
+    pub(super) policy: Option<Policy>,
     /// Processors, as QEMU is told.
     pub(super) processors: &'static str,
     /// The tests that this is about, and all that are run on it.
@@ -36,7 +38,7 @@ pub(super) struct Odd {
 }
 
 /// Debian's cloud kernels: they have everything that a virtual machine needs built in, and nothing else.
-pub(super) const KERNELS: [Kernel; 8] = [
+pub(super) const KERNELS: [Kernel; 10] = [
     Kernel {
         name: "5.10",
         machine: Machine::X86_64,
@@ -78,6 +80,38 @@ pub(super) const KERNELS: [Kernel; 8] = [
         odd: None,
     },
     Kernel {
+        name: "5.10-hybrid",
+        machine: Machine::X86_64,
+        suite: Suite {
+            main: "bullseye",
+            security: Some("bullseye-security"),
+        },
+        why: "cgroups of both versions at once; AppArmor holds cert-recon to its profile",
+        odd: Some(Odd {
+            image: "5.10",
+            command_line: "vm.cgroup=hybrid vm.policy=apparmor",
+            policy: Some(Policy::AppArmor),
+            processors: "1",
+            tests: &["live_confined::", "live_context::containers", "live_doctor::"],
+        }),
+    },
+    Kernel {
+        name: "6.12-selinux",
+        machine: Machine::X86_64,
+        suite: Suite {
+            main: "trixie",
+            security: Some("trixie-security"),
+        },
+        why: "SELinux enforces a policy",
+        odd: Some(Odd {
+            image: "6.12",
+            command_line: "security=selinux enforcing=1 vm.policy=selinux",
+            policy: Some(Policy::SeLinux),
+            processors: "1",
+            tests: &["live_confined::", "live_doctor::"],
+        }),
+    },
+    Kernel {
         name: "6.1-odd",
         machine: Machine::X86_64,
         suite: Suite {
@@ -88,6 +122,7 @@ pub(super) const KERNELS: [Kernel; 8] = [
         odd: Some(Odd {
             image: "6.1",
             command_line: "lockdown=integrity vm.cgroup=1 vm.tracefs=no",
+            policy: None,
             processors: "1,maxcpus=128",
             tests: &["live_context::", "live_doctor::", "live_hosts::"],
         }),
@@ -103,6 +138,7 @@ pub(super) const KERNELS: [Kernel; 8] = [
         odd: Some(Odd {
             image: "6.12",
             command_line: "lockdown=confidentiality",
+            policy: None,
             processors: "1",
             tests: &["live_doctor::"],
         }),
@@ -128,6 +164,15 @@ pub(super) const KERNELS: [Kernel; 8] = [
         odd: None,
     },
 ];
+
+/// What a security module of the guest enforces, from its first process on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// The profile in `contrib/apparmor`.
+    AppArmor,
+    /// A policy of the tests' own, `policy/selinux.conf`.
+    SeLinux,
+}
 
 impl Kernel {
     /// The name of its image in the cache.
@@ -264,7 +309,7 @@ impl Cache {
 
         // The metapackage names the image; since 6.19 the image is a package that only names others.
         let meta = apt.package(&format!("linux-image-cloud-{}", kernel.machine.debian()))?;
-        let named = |package: &super::apt::Package, prefix: &str| {
+        let named = |package: &crate::apt::Package, prefix: &str| {
             package.depends.iter().find(|name| name.starts_with(prefix)).cloned()
         };
         let image = named(&meta, "linux-image-").with_context(|| format!("{} names no image", meta.name))?;

@@ -1,6 +1,7 @@
 //! The machines that are emulated: their names in Debian and Rust, and what QEMU has to be told of each.
 
 use super::tools::Tool;
+use crate::dist::platform::Platform;
 
 /// An architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,19 @@ impl Machine {
         }
     }
 
-    /// What Rust calls it.
-    pub(super) fn target(self) -> &'static str {
+    /// What releases for it are made for.
+    pub(super) fn platform(self) -> Platform {
         match self {
-            Self::X86_64 => "x86_64-unknown-linux-gnu",
-            Self::Arm64 => "aarch64-unknown-linux-gnu",
+            Self::X86_64 => Platform::X86_64,
+            Self::Arm64 => Platform::Arm64,
+        }
+    }
+
+    /// Rust's name of it when it is another machine than this host, for which tests are built on their own.
+    pub(super) fn foreign_target(self) -> Option<&'static str> {
+        match self {
+            Self::X86_64 => None,
+            Self::Arm64 => Some("aarch64-unknown-linux-gnu"),
         }
     }
 

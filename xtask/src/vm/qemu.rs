@@ -20,7 +20,7 @@ pub(super) struct Order<'a> {
     pub(super) odd: Option<&'a Odd>,
     pub(super) image: &'a Image,
     pub(super) root: &'a Path,
-    pub(super) filters: Vec<&'a str>,
+    pub(super) filters: Vec<String>,
     pub(super) after: Option<&'a str>,
     /// After which the guest's init kills a test.
     pub(super) test_timeout: Duration,

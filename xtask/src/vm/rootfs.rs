@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::apt::Mirrors;
 use super::tools::{Tool, output_of, require};
+use crate::apt::Mirrors;
 use crate::cache;
 
 const SUITE: &str = "bookworm";

@@ -43,7 +43,11 @@ property() {
 }
 
 is_active() {
-    [[ $(property ActiveState) = active && $(property MainPID) != "${1:-0}" ]]
+    local shown pid
+    # Asked once for both: between two questions the old one may end, and a state and a number that never went together be read.
+    shown=$(systemctl show --property=ActiveState --property=MainPID cert-recon)
+    pid=$(sed -n 's/^MainPID=//p' <<<"$shown")
+    [[ $shown = *ActiveState=active* && $pid != 0 && $pid != "${1:-0}" ]]
 }
 
 status_has() {

@@ -9,17 +9,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use object::read::elf::{Dyn as _, ElfFile64, FileHeader as _, ProgramHeader as _};
 
-use super::apt::{Apt, Mirrors, Suite};
 use super::cpio::Archive;
 use super::machine::Machine;
 use super::tools::{self, Tool};
+use crate::apt::{Apt, BOOKWORM, Mirrors};
 use crate::cache;
-
-/// The release whose programs the guests of other machines get.
-const SUITE: Suite = Suite {
-    main: "bookworm",
-    security: Some("bookworm-security"),
-};
 
 /// A root file system to copy from.
 pub(super) struct Userland {
@@ -38,7 +32,7 @@ impl Userland {
             tools::require(programs)?;
             return Ok(Self { root: "/".into() });
         }
-        let root = cache::dir()?.join(format!("programs-{}-{}", SUITE.main, machine.debian()));
+        let root = cache::dir()?.join(format!("programs-{}-{}", BOOKWORM.main, machine.debian()));
         let userland = Self { root };
         if programs.iter().all(|tool| userland.find(tool.program).is_some()) {
             return Ok(userland);
@@ -46,13 +40,13 @@ impl Userland {
         eprintln!(
             "vm: fetching programs for {} from Debian's {}",
             machine.debian(),
-            SUITE.main
+            BOOKWORM.main
         );
         let scratch = userland.root.with_extension(format!("{}.new", std::process::id()));
         let apt = Apt::update(
             &scratch.join("apt"),
             &Mirrors::of_this_machine()?,
-            &SUITE,
+            &BOOKWORM,
             machine.debian(),
         )?;
         let mut packages: Vec<&str> = programs.iter().map(|tool| tool.package).collect();
@@ -120,6 +114,20 @@ impl Userland {
             for library in self.libraries(path, &content)? {
                 self.copy(archive, &library)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Copies a program of ours to a place in the guest, with the libraries that it needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Userland::copy`].
+    pub(super) fn bring(&self, archive: &mut Archive, file: &Path, place: &Path) -> Result<()> {
+        let content = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        archive.file(place, 0o755, &content);
+        for library in self.libraries(file, &content)? {
+            self.copy(archive, &library)?;
         }
         Ok(())
     }

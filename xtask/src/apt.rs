@@ -7,10 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::tools::output_of;
+use crate::tools::stdout_of;
 
 /// Where Debian's packages come from, when the machine's configuration doesn't say.
-pub(super) const MIRROR_VARIABLE: &str = "CERT_RECON_DEBIAN_MIRROR";
+pub(crate) const MIRROR_VARIABLE: &str = "CERT_RECON_DEBIAN_MIRROR";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// One archive of the machine's apt configuration.
@@ -24,14 +24,14 @@ struct Source {
 
 /// Debian's archives as this machine reaches them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mirrors {
+pub(crate) struct Mirrors {
     main: Source,
     security: Option<Source>,
 }
 
 impl Mirrors {
     /// Reads the machine's apt configuration.
-    pub(super) fn of_this_machine() -> Result<Self> {
+    pub(crate) fn of_this_machine() -> Result<Self> {
         if let Ok(uri) = std::env::var(MIRROR_VARIABLE) {
             let main = Source {
                 uri,
@@ -64,7 +64,7 @@ impl Mirrors {
     }
 
     /// Where Debian's main archive is.
-    pub(super) fn debian(&self) -> &str {
+    pub(crate) fn debian(&self) -> &str {
         &self.main.uri
     }
 
@@ -193,22 +193,28 @@ fn paragraphs(text: &str) -> Vec<Vec<(String, String)>> {
 
 /// The names of one release in the two archives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Suite {
-    pub(super) main: &'static str,
-    pub(super) security: Option<&'static str>,
+pub(crate) struct Suite {
+    pub(crate) main: &'static str,
+    pub(crate) security: Option<&'static str>,
 }
+
+/// Debian 12: whose programs guests of other machines get, and whose musl their programs are linked with.
+pub(crate) const BOOKWORM: Suite = Suite {
+    main: "bookworm",
+    security: Some("bookworm-security"),
+};
 
 /// What apt knows of one package.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Package {
-    pub(super) name: String,
-    pub(super) version: String,
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
     /// Names only: the first choice of each dependency.
-    pub(super) depends: Vec<String>,
+    pub(crate) depends: Vec<String>,
 }
 
 /// apt that reads one suite, with its state in a folder of its own.
-pub(super) struct Apt {
+pub(crate) struct Apt {
     folder: PathBuf,
 }
 
@@ -218,7 +224,7 @@ impl Apt {
     /// # Errors
     ///
     /// When the mirror can't be reached, lacks the suite, or its signature is not good.
-    pub(super) fn update(folder: &Path, mirrors: &Mirrors, suite: &Suite, architecture: &str) -> Result<Self> {
+    pub(crate) fn update(folder: &Path, mirrors: &Mirrors, suite: &Suite, architecture: &str) -> Result<Self> {
         for sub in ["lists/partial", "cache/archives/partial"] {
             let path = folder.join(sub);
             fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -248,22 +254,22 @@ impl Apt {
         let apt = Self {
             folder: folder.to_owned(),
         };
-        output_of(apt.command("apt-get").args(["--quiet", "update"]))
+        stdout_of(apt.command("apt-get").args(["--quiet", "update"]))
             .with_context(|| format!("reading the package lists of {} from {}", suite.main, mirrors.main.uri))?;
         Ok(apt)
     }
 
     /// The newest version of a package.
-    pub(super) fn package(&self, name: &str) -> Result<Package> {
-        let text = output_of(self.command("apt-cache").args(["show", "--no-all-versions", name]))?;
+    pub(crate) fn package(&self, name: &str) -> Result<Package> {
+        let text = stdout_of(self.command("apt-cache").args(["show", "--no-all-versions", name]))?;
         parse_package(&text).with_context(|| format!("apt-cache show {name} printed no package:\n{text}"))
     }
 
     /// Downloads packages and unpacks them, one over the other, into `target`.
-    pub(super) fn unpack(&self, packages: &[&str], target: &Path) -> Result<()> {
+    pub(crate) fn unpack(&self, packages: &[&str], target: &Path) -> Result<()> {
         let downloads = self.folder.join("downloads");
         fs::create_dir_all(&downloads)?;
-        output_of(
+        stdout_of(
             self.command("apt-get")
                 .args(["--quiet", "download"])
                 .args(packages)
@@ -272,7 +278,7 @@ impl Apt {
         let mut unpacked = 0;
         for entry in fs::read_dir(&downloads)? {
             let file = entry?.path();
-            output_of(Command::new("dpkg").arg("-x").arg(&file).arg(target))?;
+            stdout_of(Command::new("dpkg").arg("-x").arg(&file).arg(target))?;
             fs::remove_file(&file)?;
             unpacked += 1;
         }
@@ -285,9 +291,9 @@ impl Apt {
     }
 
     /// Downloads packages with all that they depend on, and unpacks them, one over the other, into `target`.
-    pub(super) fn unpack_with_dependencies(&self, packages: &[&str], target: &Path) -> Result<()> {
+    pub(crate) fn unpack_with_dependencies(&self, packages: &[&str], target: &Path) -> Result<()> {
         // `install` is what resolves; nothing is installed, and the system's lock is not asked for.
-        output_of(
+        stdout_of(
             self.command("apt-get")
                 .args(["--quiet", "--yes", "--download-only", "--no-install-recommends"])
                 .args(["-o", "Debug::NoLocking=1", "install"])
@@ -296,7 +302,7 @@ impl Apt {
         for entry in fs::read_dir(self.folder.join("cache/archives"))? {
             let file = entry?.path();
             if file.extension().is_some_and(|extension| extension == "deb") {
-                output_of(Command::new("dpkg").arg("-x").arg(&file).arg(target))?;
+                stdout_of(Command::new("dpkg").arg("-x").arg(&file).arg(target))?;
                 fs::remove_file(&file)?;
             }
         }
