@@ -126,6 +126,16 @@ pub(crate) fn program(platform: Platform) -> Result<PathBuf> {
     Ok(built(&workspace::root(), &target, platform)?.program)
 }
 
+/// Builds the static programs for all machines at the same time, so that [`program`] finds each made.
+///
+/// # Errors
+///
+/// As [`program`].
+pub(crate) fn programs() -> Result<()> {
+    let target = workspace::Metadata::load()?.target_directory()?;
+    all_built(&workspace::root(), &target).map(drop)
+}
+
 /// Cargo's target folder of a machine's release.
 fn folder(target: &Path, platform: Platform) -> PathBuf {
     target.join("dist").join(platform.name())

@@ -5,13 +5,14 @@ use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf};
 use anyhow::{Context, Result};
 
 use crate::{
+    test,
     tools::{self, Root},
     workspace,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The build that the tests use: sooner there, and slower
+    /// The program that the tests use: it is there sooner, and slower
     #[arg(long)]
     debug: bool,
     /// Passed on to `cert-recon watch`, for example `-- --duration 60s --format json`
@@ -24,13 +25,24 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     // Before the build: who can't become root should not wait for it.
     let root = Root::find("load an eBPF program")?;
-    let mut build = workspace::cargo();
-    build.args(["build", "--locked", "--bin", "cert-recon"]);
-    if !args.debug {
-        build.args(["--release", "-p", "cert-recon-user"]);
-    }
-    let program = workspace::artifacts(&mut build)?
+    let built = if args.debug {
+        test::artifacts()?
+    } else {
+        let mut build = workspace::cargo();
+        build.args([
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "cert-recon-user",
+            "--bin",
+            "cert-recon",
+        ]);
+        workspace::artifacts(&mut build)?
+    };
+    let program = built
         .iter()
+        .filter(|artifact| artifact["profile"]["test"] == false)
         .find(|artifact| artifact["target"]["name"] == "cert-recon")
         .and_then(|artifact| artifact["executable"].as_str())
         .map(PathBuf::from)

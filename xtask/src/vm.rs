@@ -163,6 +163,7 @@ pub(crate) fn run_all() -> Result<()> {
     // Its tests are built for it alone, which is most of what it takes.
     let tests = "live_start::,live_doctor::,live_argv::every_byte";
     let arm64 = parse(vec!["vm", "--artefact", "--kernel", "6.12-arm64", "--test", tests]);
+    crate::dist::programs()?;
     // One says nothing about the other.
     [run(&args), run(&arm64)].into_iter().collect()
 }

@@ -39,11 +39,26 @@ pub(super) struct Packages {
 
 /// Does all of it; an error says which step failed.
 pub(super) fn check(packages: &Packages) -> Result<()> {
-    tools::install_missing(&[Need {
-        command: "rpm",
-        package: "rpm",
-        reason: "installs the package for Fedora into a folder",
-    }])?;
+    tools::install_missing(&[
+        Need {
+            command: "rpm",
+            package: "rpm",
+            reason: "installs the package for Fedora into a folder",
+        },
+        Need {
+            command: "lintian",
+            package: "lintian",
+            reason: "knows what Debian asks of a package",
+        },
+    ])?;
+    // Not the second version of it: no changelog knows that one.
+    tools::run(
+        Command::new("lintian")
+            .args(["--allow-root", "--fail-on", "error,warning"])
+            .arg(&packages.debs[0]),
+    )
+    .context("the package for Debian is not as Debian asks; dist/debian/lintian-overrides is for what is wanted")?;
+    println!("dist: lintian: nothing");
     let host = Host::new()?;
     host.dpkg(&packages.debs).context("the package for Debian")?;
     host.rpm(&packages.rpms).context("the package for Fedora")
