@@ -15,6 +15,7 @@ use super::machine::Machine;
 use super::tools::{Tool, output_of, require};
 use super::userland::Userland;
 use crate::toolchain::Toolchain;
+use crate::tools::{Need, install_missing};
 use crate::{cache, test, workspace};
 
 /// Programs that the guest gets, with the libraries that they need. One line for each reason.
@@ -493,9 +494,10 @@ pub(super) fn policy_of(policy: Policy, scratch: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     match policy {
         Policy::AppArmor => {
-            require(&[Tool {
-                program: "apparmor_parser",
+            install_missing(&[Need {
+                command: "apparmor_parser",
                 package: "apparmor",
+                reason: "compiles the profile that a guest holds cert-recon to",
             }])?;
             // Nothing of this host's own kernel: neither what it knows nor what it has loaded.
             let done = Command::new("/usr/sbin/apparmor_parser")
@@ -515,9 +517,10 @@ pub(super) fn policy_of(policy: Policy, scratch: &Path) -> Result<Vec<u8>> {
             fs::write(&compiled, done.stdout).with_context(|| format!("writing {}", compiled.display()))?;
         }
         Policy::SeLinux => {
-            require(&[Tool {
-                program: "checkpolicy",
+            install_missing(&[Need {
+                command: "checkpolicy",
                 package: "checkpolicy",
+                reason: "compiles the policy that a guest's SELinux enforces",
             }])?;
             let mut command = Command::new("checkpolicy");
             // A version that the oldest kernel reads.
