@@ -126,11 +126,11 @@ pub(crate) fn program(platform: Platform) -> Result<PathBuf> {
     Ok(built(&workspace::root(), &target, platform)?.program)
 }
 
-/// Builds the static programs for all machines at the same time, so that [`program`] finds each made.
+/// Builds the static programs for all machines at the same time, so that [`program()`] finds each made.
 ///
 /// # Errors
 ///
-/// As [`program`].
+/// As [`program()`].
 pub(crate) fn programs() -> Result<()> {
     let target = workspace::Metadata::load()?.target_directory()?;
     all_built(&workspace::root(), &target).map(drop)
