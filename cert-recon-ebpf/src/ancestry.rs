@@ -11,7 +11,7 @@ use crate::{
 /// exec sets and fork keeps: the open file of the executable, and the place of the stack, which is random. The first alone
 /// would do as long as the image lives; its address is used again afterwards. `mm` was followed.
 #[inline(always)]
-pub(crate) fn image<const FOLLOW: bool>(buffer: &mut [u64; SPAN / 8], place: &mut u64, mm: u64) -> u64 {
+fn image<const FOLLOW: bool>(buffer: &mut [u64; SPAN / 8], place: &mut u64, mm: u64) -> u64 {
     if mm == 0 {
         return 0;
     }

@@ -23,7 +23,7 @@ use common::{
     actor::{Chain, Reported, Stage, counter, teller},
     elf::Program,
     exec::Exec,
-    find_program,
+    find_program, in_vm,
     kernel::misses,
     skip,
     sys::{self, SharedNumber},
@@ -725,10 +725,6 @@ fn ancestors_are_shown_up_to_the_first_process_and_sixteen_at_most() {
 /// Execs of the storm that are checked. An emulated processor needs half a minute for a thousand.
 fn storm() -> usize {
     if in_vm() { 250 } else { 1_000 }
-}
-
-fn in_vm() -> bool {
-    std::env::var_os("CERT_RECON_VM").is_some()
 }
 
 #[test]

@@ -18,33 +18,13 @@ use std::{
 use common::{
     elf::Program,
     exec::Exec,
-    find_program, skip, sys,
+    find_program, in_vm, skip, sys,
     temp::Temp,
     token,
-    watch::{Row, Watch, binary, command, path_text},
+    watch::{Watch, binary, command, path_text},
 };
 
 const FINDINGS: [&str; 5] = ["watch", "--format", "json", "--fold-interval", "0"];
-
-fn in_virtual_machine() -> bool {
-    std::env::var_os("CERT_RECON_VM").is_some()
-}
-
-/// Makes an exec that is a finding, of a program that runs until its row has come.
-#[track_caller]
-fn finding(watch: &Watch) -> std::sync::Arc<Row> {
-    let token = token();
-    let program = watch.temp().program(format!("{token}-curl"), Program::ExitAfterRead);
-    let mut child = Exec::new(&program)
-        .args(["curl", &format!("https://crt.sh/?q={token}.example")])
-        .spawn(Stdio::piped())
-        .expect("starting it");
-    let row = watch.row_of(&token);
-    drop(child.stdin.take());
-    child.wait().expect("its end");
-    assert_eq!(row.text("FolderPath"), Some(path_text(&program)), "{}", row.line);
-    row
-}
 
 /// Starts the monitor after these steps, sees a whole finding, and ends it.
 #[track_caller]
@@ -52,7 +32,7 @@ fn assert_watched(mut command: Command, step: impl FnMut() -> io::Result<()> + S
     // SAFETY: the steps only make system calls.
     unsafe { command.pre_exec(step) };
     let watch = Watch::start_command(command.args(FINDINGS).stdout(Stdio::piped()));
-    let row = finding(&watch);
+    let row = watch.finding();
     assert!(row.text("SHA256").is_some(), "it is hashed: {}", row.line);
     let closing = watch.stop();
     assert_eq!(closing.lost, 0, "{closing:?}");
@@ -137,7 +117,7 @@ fn a_root_without_a_c_library_has_all_that_a_static_program_needs() {
     let mut command = root.command("/cert-recon");
     command.args(FINDINGS).stdout(Stdio::piped());
     let watch = Watch::start_command(&mut command);
-    let row = finding(&watch);
+    let row = watch.finding();
     assert_eq!(row.text("AccountName"), Some("someone"), "{}", row.line);
     assert!(row.text("SHA256").is_some(), "{}", row.line);
     assert!(
@@ -282,12 +262,12 @@ fn available() -> u64 {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn sixty_four_megabytes_of_free_memory_are_enough() {
-    if !in_virtual_machine() {
+    if !in_vm() {
         return skip("takes all memory but 64 MiB: in a virtual machine only");
     }
     let _ballast = Ballast::leave(64 << 20).expect("a file system in memory");
     let watch = Watch::findings(&[]);
-    let row = finding(&watch);
+    let row = watch.finding();
     assert!(row.text("SHA256").is_some(), "{}", row.line);
     let closing = watch.stop();
     assert_eq!(closing.lost, 0, "{closing:?}");
@@ -314,15 +294,15 @@ impl Drop for Jump {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn a_clock_that_is_set_back_is_followed_and_no_time_is_in_the_future() {
-    if !in_virtual_machine() {
+    if !in_vm() {
         return skip("sets the clock: in a virtual machine only");
     }
     const HOUR: Duration = Duration::from_secs(3600);
     let watch = Watch::findings(&[]);
-    let before = finding(&watch);
+    let before = watch.finding();
     let jump = Jump::back(HOUR).expect("the clock is set");
     let from = SystemTime::now();
-    let after = finding(&watch);
+    let after = watch.finding();
     let to = SystemTime::now();
     // A record shows microseconds.
     assert!(after.time() + Duration::from_millis(1) >= from, "{}", after.line);
@@ -330,7 +310,7 @@ fn a_clock_that_is_set_back_is_followed_and_no_time_is_in_the_future() {
     assert!(after.time() < before.time(), "{}\n{}", before.line, after.line);
     watch.barrier();
     drop(jump);
-    let forward = finding(&watch);
+    let forward = watch.finding();
     assert!(forward.time() > before.time(), "{}\n{}", before.line, forward.line);
     watch.stop();
 }

@@ -16,7 +16,7 @@ use common::{
     elf::Program,
     eventually,
     exec::Exec,
-    find_program, skip,
+    find_program, in_vm, skip,
     temp::Temp,
     watch::{Watch, binary, path_text},
 };
@@ -192,7 +192,7 @@ fn hunt(path: &Path) -> Vec<Value> {
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn five_hundred_execs_give_the_same_findings_from_every_source() {
-    if std::env::var_os("CERT_RECON_VM").is_some() {
+    if in_vm() {
         return skip("there is no auditd in this machine");
     }
     if Auditd::runs_already() {

@@ -25,7 +25,7 @@ use common::{
     elf::Program,
     eventually,
     exec::Exec,
-    find_program,
+    find_program, in_vm,
     mount::Small,
     skip,
     storm::storm,
@@ -56,12 +56,6 @@ fn lines(folder: &Path) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
-}
-
-/// There the kernel may withhold execs from a program that is preempted (since Linux 7.0): on an emulated processor even four
-/// programs are not always enough. They are counted as lost.
-fn in_vm() -> bool {
-    std::env::var_os("CERT_RECON_VM").is_some()
 }
 
 fn is_exec(row: &Value) -> bool {

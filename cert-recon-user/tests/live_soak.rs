@@ -17,7 +17,7 @@ use common::{
     argv::{LONGEST, argv_of},
     elf::Program,
     exec::Exec,
-    find_program,
+    find_program, in_vm,
     kernel::{memory, misses},
     skip,
     temp::Temp,
@@ -130,15 +130,7 @@ fn a_mixed_storm_leaves_memory_flat_the_sums_right_and_every_ancestor_true() {
         storms.load(Ordering::Relaxed),
         leaves.len()
     );
-    assert!(
-        closing.lost
-            <= if std::env::var_os("CERT_RECON_VM").is_some() {
-                misses
-            } else {
-                0
-            },
-        "{closing:?}"
-    );
+    assert!(closing.lost <= if in_vm() { misses } else { 0 }, "{closing:?}");
     assert!(
         wrong.is_empty() || closing.lost > 0,
         "{} of {} are wrong, the first: {}",

@@ -12,6 +12,7 @@ use common::{
     elf::Program,
     eventually,
     exec::Exec,
+    in_vm,
     kernel::{Held, misses},
     storm::storm,
     temp::Temp,
@@ -56,11 +57,7 @@ fn assert_once_each(watch: Watch, rows: &[Arc<Row>], threads: usize, count: usiz
     // Since 7.0 programs on a tracepoint can be preempted, and the kernel shows a program no exec that comes meanwhile. Four take
     // turns; on an emulated processor, where everything takes a hundred times as long, even that is not always enough. Then
     // it has to be counted.
-    let withheld = if std::env::var_os("CERT_RECON_VM").is_some() {
-        misses
-    } else {
-        0
-    };
+    let withheld = if in_vm() { misses } else { 0 };
     assert!(
         lost <= withheld,
         "lost: {lost}, of these not shown to the program by the kernel: {misses}; {closing:?}"
@@ -78,11 +75,7 @@ fn one_page() -> String {
 fn twenty_thousand_execs_are_reported_once_each() {
     const THREADS: usize = 4;
     // An emulated processor makes a tenth of the speed; there the number matters less than the kernel.
-    let count = if std::env::var_os("CERT_RECON_VM").is_some() {
-        750
-    } else {
-        5_000
-    };
+    let count = if in_vm() { 750 } else { 5_000 };
     let watch = Watch::all_execs();
     let temp = Temp::new();
     let asked = token();
@@ -112,8 +105,7 @@ fn an_exec_is_told_without_another_after_it_whatever_the_pause_before_it() {
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn what_does_not_fit_is_counted_and_the_next_report_says_so() {
     // An emulated processor has time for fewer; they fill the ring buffer as well.
-    let in_vm = std::env::var_os("CERT_RECON_VM").is_some();
-    let count = if in_vm { 100 } else { 500 };
+    let count = if in_vm() { 100 } else { 500 };
     // With every exec reported, and with findings only, which then carry what was lost since the one before.
     for flags in [&["--ring-size", "64KiB", "--all-execs"][..], &["--ring-size", "64KiB"]] {
         let all_told = (0..TRIES).any(|_| {
@@ -132,7 +124,7 @@ fn what_does_not_fit_is_counted_and_the_next_report_says_so() {
             watch.go_on();
             // The loss is told by the next exec of the same CPU.
             watch.barrier_on_each_cpu();
-            let withheld = if in_vm { misses(watch.pid()) } else { 0 };
+            let withheld = if in_vm() { misses(watch.pid()) } else { 0 };
             let closing = watch.stop();
             assert!(closing.lost > 0, "{closing:?}");
             assert!(closing.reported_lost > 0, "{closing:?}");

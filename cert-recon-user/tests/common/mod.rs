@@ -40,6 +40,11 @@ use std::{
 /// How long a condition may take to come true. Far more than it ever needs: the host may be slow, emulated or busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
+/// Whether this is a guest of `cargo xtask vm`, whose processor is emulated: some ten times as slow.
+pub(crate) fn in_vm() -> bool {
+    std::env::var_os("CERT_RECON_VM").is_some()
+}
+
 /// Begins every token of this run.
 pub(crate) static RUN: LazyLock<String> = LazyLock::new(|| {
     let nanos = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.subsec_nanos());

@@ -372,6 +372,22 @@ impl Watch {
         self.wait_for(&format!("the exec with the token {token}"), |row| row.is(token))
     }
 
+    /// Makes an exec that is a finding, of a program that runs until its row has come.
+    #[track_caller]
+    pub(crate) fn finding(&self) -> Arc<Row> {
+        let token = token();
+        let program = self.temp().program(format!("{token}-curl"), Program::ExitAfterRead);
+        let mut child = Exec::new(&program)
+            .args(["curl", &format!("https://crt.sh/?q={token}.example")])
+            .spawn(Stdio::piped())
+            .expect("starting it");
+        let row = self.row_of(&token);
+        drop(child.stdin.take());
+        child.wait().expect("its end");
+        assert_eq!(row.text("FolderPath"), Some(path_text(&program)), "{}", row.line);
+        row
+    }
+
     /// Waits for everything that happened until now, then gives the rows that are wanted.
     #[track_caller]
     pub(crate) fn rows_so_far(&self, wanted: impl Fn(&Row) -> bool) -> Vec<Arc<Row>> {
