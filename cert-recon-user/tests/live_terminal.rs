@@ -41,20 +41,37 @@ fn keep(mut from: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHandl
     (kept, reader)
 }
 
+/// Both ends of a new terminal: where it is read, and where programs write.
+fn terminal(columns: u16, lines: u16) -> (OwnedFd, OwnedFd) {
+    let (mut master, mut slave) = (0, 0);
+    let size = libc::winsize {
+        ws_row: lines,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the numbers are written to, the size is read, the others may be null.
+    let opened = unsafe { libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size) };
+    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: both were just opened, and belong to nobody else.
+    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    // A monitor that inherits its terminal's other end would never see it closed.
+    rustix::io::fcntl_setfd(&master, rustix::io::FdFlags::CLOEXEC).unwrap();
+    (master, slave)
+}
+
 impl OnTerminal {
     fn start(args: &[&str], columns: u16, lines: u16) -> Self {
-        let (mut master, mut slave) = (0, 0);
-        let size = libc::winsize {
-            ws_row: lines,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        // SAFETY: the numbers are written to, the size is read, the others may be null.
-        let opened = unsafe { libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size) };
-        assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
-        // SAFETY: both were just opened, and belong to nobody else.
-        let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        let (master, slave) = terminal(columns, lines);
+        let mut this = Self::unread(args, slave);
+        let (shown, reader) = keep(File::from(master));
+        this.shown = shown;
+        this.readers.push(reader);
+        this
+    }
+
+    /// On a terminal that this does not read.
+    fn unread(args: &[&str], slave: OwnedFd) -> Self {
         let binary = env::var_os("CERT_RECON_BIN").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_cert-recon")));
         let mut child = Command::new(binary)
             .args(["watch", "--fold-interval", "0"])
@@ -66,15 +83,20 @@ impl OnTerminal {
             .spawn()
             .unwrap();
         let (said, said_reader) = keep(child.stderr.take().unwrap());
-        let (shown, shown_reader) = keep(File::from(master));
         let this = Self {
-            shown,
+            shown: Arc::default(),
             said,
-            readers: vec![said_reader, shown_reader],
+            readers: vec![said_reader],
             child,
         };
         this.wait(|_, said| said.contains("watching every exec"));
         this
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: takes numbers; the process is this one's child and is not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
     fn texts(&self) -> (String, String) {
@@ -96,17 +118,20 @@ impl OnTerminal {
     }
 
     /// Ends it as Ctrl-C does, and gives all that it showed.
-    fn end(mut self) -> String {
-        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
-        // SAFETY: takes numbers; the process is this one's child and is not waited for yet.
-        assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    fn end(self) -> String {
+        self.signal(libc::SIGINT);
+        self.ended().0
+    }
+
+    /// What it showed and said, when it has ended by itself.
+    fn ended(mut self) -> (String, String) {
         let status = self.child.wait().unwrap();
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
         }
         let (shown, said) = self.texts();
         assert!(status.success(), "{said}");
-        shown
+        (shown, said)
     }
 }
 
@@ -217,6 +242,25 @@ fn the_live_view_takes_the_terminal_counts_and_gives_it_back() {
         let lines: Vec<_> = frame.split('\n').map(|line| line.trim_end_matches('\r')).collect();
         assert!(lines.len() <= 30, "{frame}");
         assert!(lines.iter().all(|line| line.chars().count() <= 100), "{frame}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_terminal_that_is_closed_ends_it_with_its_sums_a_hangup_alone_does_not() {
+    for flags in [&[][..], &["--top"], &["--all-execs"]] {
+        let (master, slave) = terminal(80, 24);
+        let monitor = OnTerminal::unread(flags, slave);
+        monitor.signal(libc::SIGHUP);
+        monitor.wait(|_, said| said.contains("read anew"));
+        drop(master);
+        let (_, said) = monitor.ended();
+        assert!(
+            said.contains("execs ") && said.contains("incomplete: "),
+            "{flags:?}: {said}"
+        );
+        // Nothing can be written any more, and nothing waits for it.
+        assert!(!said.contains("lines wait"), "{flags:?}: {said}");
     }
 }
 

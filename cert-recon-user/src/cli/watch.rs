@@ -22,6 +22,7 @@ use crate::{
     enrich::{hash::HashLimits, processes::Limits},
     host,
     rules::Confidence,
+    sink::terminal,
     source::live::Options,
     suppress::Wanted,
     watch::{self, Config, Request, canary, service::Service},
@@ -124,11 +125,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
                 }
             };
             tokio::pin!(time);
+            let gone = terminal::gone();
+            tokio::pin!(gone);
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => return,
                     _ = terminate.recv() => return,
                     () = &mut time => return,
+                    // As when the reader of a pipe goes away; whoever wants it to stay gives it no terminal.
+                    () = &mut gone => return,
                     // Those that wait already stand for this one as well.
                     _ = hangup.recv() => drop(request.try_send(Request::Reload)),
                     _ = tell_health.recv() => drop(request.try_send(Request::Health)),

@@ -16,4 +16,5 @@ pub mod screen;
 pub mod segments;
 mod socket;
 pub mod syslog;
+pub mod terminal;
 pub mod top;

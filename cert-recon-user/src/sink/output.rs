@@ -23,6 +23,7 @@ use super::{
     },
     segments::Segments,
     socket::{self, Protocol, Socket},
+    terminal,
 };
 use crate::record::{OutputState, Removed};
 
@@ -185,7 +186,7 @@ struct Queue {
     /// Lines that are left are given up.
     abandoned: bool,
     reopen: bool,
-    /// The reader of a pipe went away.
+    /// The reader of a pipe went away, or the terminal.
     broken: bool,
     /// A line has been taken and is being written.
     in_hand: bool,
@@ -470,7 +471,7 @@ impl Work {
                 Ok(()) => {}
                 Err(error) => {
                     queue.written.dropped += 1;
-                    if error.kind() == io::ErrorKind::BrokenPipe {
+                    if self.is_unread(&error) {
                         queue.broken = true;
                         queue.written.dropped += queue.lines.len() as u64;
                         queue.lines.clear();
@@ -532,6 +533,11 @@ impl Work {
         self.writer
             .due()
             .map(|due| self.tried.map_or(due, |tried| due.max(tried + RETRY)))
+    }
+
+    /// Whether nobody will ever read what is written: the end of a pipe was closed, or the terminal.
+    fn is_unread(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::BrokenPipe || (self.target == Target::Stdout && terminal::is_gone())
     }
 
     fn fails(&mut self, error: &io::Error) {
@@ -605,7 +611,7 @@ impl Work {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
+                Err(error) if self.is_unread(&error) => return Err(error),
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     log::error!("writing to {}: {error}; it is dropped", self.name);
                     return Err(error);
