@@ -3,7 +3,7 @@
 use cert_recon_common::{ANCESTORS, Ancestor};
 
 use crate::{
-    kernel::{Members, SPAN, current, member_u64, number, offset},
+    kernel::{Members, SPAN, Span, current, member_u64, number, offset},
     maps::{Scratch, TAIL},
 };
 
@@ -32,38 +32,65 @@ pub(crate) fn key(file: u64, stack: u64) -> u64 {
 pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
     let mut task = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_real_parent));
     s.head.ancestors = 0;
+    let places = Places::read();
     for _ in 0..ANCESTORS {
-        let Some(parent) = climb::<FOLLOW>(s, task) else { break };
+        let Some(parent) = climb::<FOLLOW>(s, task, &places) else {
+            break;
+        };
         task = parent;
+    }
+}
+
+/// Where in a task are what is read of an ancestor: found out once for all of them.
+struct Places {
+    tgid: u32,
+    mm: u32,
+    real_parent: u32,
+    group_leader: u32,
+    links: Span,
+    start_boottime: u32,
+    comm: u32,
+    rest: Span,
+}
+
+impl Places {
+    #[inline(always)]
+    fn read() -> Self {
+        let (tgid, mm) = (offset!(task_tgid), offset!(task_mm));
+        let (real_parent, group_leader) = (offset!(task_real_parent), offset!(task_group_leader));
+        let (start_boottime, comm) = (offset!(task_start_boottime), offset!(task_comm));
+        Self {
+            tgid,
+            mm,
+            real_parent,
+            group_leader,
+            links: Span::of([(tgid, 4), (mm, 8), (real_parent, 8), (group_leader, 8)]),
+            start_boottime,
+            comm,
+            rest: Span::of([(start_boottime, 8), (comm, 8), (comm + 8, 8)]),
+        }
     }
 }
 
 /// Appends one process; its parent.
 #[inline(always)]
-fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64) -> Option<u64> {
-    let links = [offset!(task_mm), offset!(task_real_parent), offset!(task_group_leader)];
-    let [mm, real_parent, group_leader] = links;
-    let tgid = offset!(task_tgid);
-    let members = Members::<FOLLOW>::read(
-        &mut s.members,
-        task,
-        [(tgid, 4), (mm, 8), (real_parent, 8), (group_leader, 8)],
-    );
-    let pid = members.u32(tgid);
-    let (mm, mut parent, leader) = (members.u64(mm), members.u64(real_parent), members.u64(group_leader));
+fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64, at: &Places) -> Option<u64> {
+    let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.links);
+    let pid = members.u32(at.tgid);
+    let mm = members.u64(at.mm);
+    let (mut parent, leader) = (members.u64(at.real_parent), members.u64(at.group_leader));
     // Volatile: the compiler would add it to an address before the comparison, which the verifier refuses.
     // SAFETY: a field of the scratch value.
     let pos = unsafe { core::ptr::read_volatile(&raw const s.pos) };
     if pid == 0 || pos > (TAIL - Ancestor::SIZE) as u64 {
         return None;
     }
-    let (start_boottime, comm) = (offset!(task_start_boottime), offset!(task_comm));
-    let members = Members::<FOLLOW>::read(&mut s.members, task, [(start_boottime, 8), (comm, 8), (comm + 8, 8)]);
-    let mut start_boot_ns = members.u64(start_boottime);
-    let comm = members.text(comm);
+    let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.rest);
+    let mut start_boot_ns = members.u64(at.start_boottime);
+    let comm = members.text(at.comm);
     if leader != task {
-        start_boot_ns = member_u64::<FOLLOW>(leader, start_boottime);
-        parent = member_u64::<FOLLOW>(leader, real_parent);
+        start_boot_ns = member_u64::<FOLLOW>(leader, at.start_boottime);
+        parent = member_u64::<FOLLOW>(leader, at.real_parent);
     }
     let image = image::<FOLLOW>(&mut s.members, &mut s.dentry, mm);
     // SAFETY: the bytes of an `Ancestor` from `pos` are within the tail, by the comparison above; written without regard to

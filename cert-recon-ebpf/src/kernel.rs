@@ -77,6 +77,35 @@ impl Number for u64 {
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;
 
+/// Where members of one structure are.
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+    /// Near enough to each other to be read in one call.
+    is_near: bool,
+}
+
+impl Span {
+    /// Of members as [`Members::read`] takes them.
+    #[inline(always)]
+    pub(crate) fn of<const N: usize>(members: [(u32, u32); N]) -> Self {
+        let (mut start, mut end) = (cert_recon_common::ABSENT, 0);
+        for (offset, size) in members {
+            if offset != cert_recon_common::ABSENT {
+                start = if offset < start { offset } else { start };
+                end = if offset + size > end { offset + size } else { end };
+            }
+        }
+        // Members are aligned, and so they are in the buffer.
+        start &= !7;
+        Self {
+            start,
+            len: end.wrapping_sub(start),
+            is_near: end > start && end - start <= SPAN as u32,
+        }
+    }
+}
+
 /// Members of one structure: loaded where the pointer to it can be followed; else read in one call where this kernel has them
 /// near each other, or one by one.
 ///
@@ -94,25 +123,22 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     /// followed, that was followed from [`current`] to here.
     #[inline(always)]
     pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u32, u32); N]) -> Self {
-        let (mut start, mut end) = (cert_recon_common::ABSENT, 0);
-        for (offset, size) in members {
-            if offset != cert_recon_common::ABSENT {
-                start = if offset < start { offset } else { start };
-                end = if offset + size > end { offset + size } else { end };
-            }
-        }
-        // Members are aligned, and so they are in the buffer.
-        start &= !7;
-        let is_near = !FOLLOW && end > start && end - start <= SPAN as u32;
+        Self::read_span(buffer, base, &Span::of(members))
+    }
+
+    /// As [`Self::read`], in a loop: where the members are is found out before it.
+    #[inline(always)]
+    pub(crate) fn read_span(buffer: &mut [u64; SPAN / 8], base: u64, span: &Span) -> Self {
+        let is_near = !FOLLOW && span.is_near;
         let buffer = buffer.as_mut_ptr();
         if is_near {
-            let from = (base + u64::from(start)) as *const c_void;
+            let from = (base + u64::from(span.start)) as *const c_void;
             // SAFETY: the buffer has `SPAN` bytes; the helper checks the address, and fills with zeros what it can't read.
-            unsafe { generated::bpf_probe_read_kernel(buffer.cast(), end - start, from) };
+            unsafe { generated::bpf_probe_read_kernel(buffer.cast(), span.len, from) };
         }
         Self {
             base,
-            start,
+            start: span.start,
             is_near,
             buffer,
         }

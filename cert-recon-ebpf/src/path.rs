@@ -8,7 +8,7 @@
 use cert_recon_common::{flags, program};
 
 use crate::{
-    kernel::{Members, copy, current, member_u64, number, offset, read_u64},
+    kernel::{Members, Span, copy, current, member_u64, number, offset, read_u64},
     maps::{Scratch, TAIL, count},
 };
 
@@ -25,6 +25,34 @@ const FOLLOWED: u32 = 24;
 
 /// Addresses from here on are error numbers (`IS_ERR_VALUE()` in `include/linux/err.h`).
 const ERRORS: u64 = u64::MAX - 4094;
+
+/// Where a dentry's name and parent are.
+struct Links {
+    parent: u32,
+    len: u32,
+    name: u32,
+    span: Span,
+}
+
+impl Links {
+    #[inline(always)]
+    fn read() -> Self {
+        let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
+        Self {
+            parent,
+            len,
+            name,
+            span: Span::of([(parent, 8), (len, 4), (name, 8)]),
+        }
+    }
+
+    /// The parent, the length of the name and where that is.
+    #[inline(always)]
+    fn of<const FOLLOW: bool>(&self, s: &mut Scratch, dentry: u64) -> (u64, u32, u64) {
+        let members = Members::<FOLLOW>::read_span(&mut s.members, dentry, &self.span);
+        (members.u64(self.parent), members.u32(self.len), members.u64(self.name))
+    }
+}
 
 /// Begins the walk of the executable's path. `file` is the `struct file` of the image, which was followed; so is the dentry
 /// that comes back.
@@ -81,13 +109,12 @@ pub(crate) fn follow<const FOLLOW: bool>(s: &mut Scratch, mut dentry: u64) {
         return;
     }
     let root = s.mount_root;
+    let links = Links::read();
     for _ in 0..FOLLOWED {
         if dentry == root {
             break;
         }
-        let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
-        let members = Members::<FOLLOW>::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
-        let (parent, len, name) = (members.u64(parent), members.u32(len), members.u64(name));
+        let (parent, len, name) = links.of::<FOLLOW>(s, dentry);
         if parent == dentry || !append_name(s, len, name) {
             break;
         }
@@ -110,8 +137,9 @@ pub(crate) fn next_pass(s: &mut Scratch) {
 /// (`prepend_path()` in `fs/d_path.c`). False when there is more to walk than that.
 #[inline(always)]
 pub(crate) fn finish(s: &mut Scratch, steps: u32) -> bool {
+    let links = Links::read();
     for _ in 0..steps {
-        let outcome = step(s);
+        let outcome = step(s, &links);
         if outcome != GO_ON {
             end(s, outcome);
             return true;
@@ -134,8 +162,8 @@ pub(crate) fn go_on(s: &mut Scratch, steps: u32) -> u32 {
 }
 
 #[inline(always)]
-fn step(s: &mut Scratch) -> u64 {
-    let outcome = climb(s);
+fn step(s: &mut Scratch, links: &Links) -> u64 {
+    let outcome = climb(s, links);
     // Through memory, so that the verifier goes on from here once and not once for each way that led here.
     number(&mut s.outcome, outcome)
 }
@@ -145,7 +173,7 @@ const GO_ON: u64 = u64::MAX;
 
 /// Climbs by one; [`GO_ON`], or the path's end: the executable's flag for what kind of end it was, 0 for the root.
 #[inline(always)]
-fn climb(s: &mut Scratch) -> u64 {
+fn climb(s: &mut Scratch, links: &Links) -> u64 {
     let dentry = s.dentry;
     if dentry == 0 {
         return u64::from(flags::EXE_PATH_CUT);
@@ -165,9 +193,7 @@ fn climb(s: &mut Scratch) -> u64 {
         s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
         return GO_ON;
     }
-    let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
-    let members = Members::<false>::read(&mut s.members, dentry, [(parent, 8), (len, 4), (name, 8)]);
-    let (parent, len, name) = (members.u64(parent), members.u32(len), members.u64(name));
+    let (parent, len, name) = links.of::<false>(s, dentry);
     if !append_name(s, len, name) {
         return u64::from(flags::EXE_PATH_CUT);
     }
