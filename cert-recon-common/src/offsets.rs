@@ -19,7 +19,7 @@ record! {
         pub task_start_boottime: u32,
         /// `task_struct.tasks`, the list of all processes
         pub task_tasks: u32,
-        /// `task_struct.cgroups`; absent without CONFIG_CGROUPS
+        /// `task_struct.cgroups`; absent without CONFIG_CGROUPS, and then all members of what it points to are as well
         pub task_cgroups: u32,
         /// `task_struct.cred`
         pub task_cred: u32,
@@ -33,7 +33,7 @@ record! {
         pub task_signal: u32,
         /// `task_struct.loginuid`; absent without CONFIG_AUDIT
         pub task_loginuid: u32,
-        /// `task_struct.sessionid`; absent without CONFIG_AUDIT
+        /// `task_struct.sessionid`; absent when `loginuid` is, and the other way round
         pub task_sessionid: u32,
         /// `cred.uid`
         pub cred_uid: u32,
@@ -58,12 +58,16 @@ record! {
         pub css_set_v1: u32,
         /// `cgroup_subsys_state.cgroup`
         pub css_cgroup: u32,
+        /// `cgroup.root`, its hierarchy
+        pub cgroup_root: u32,
         /// `cgroup.kn`
         pub cgroup_kn: u32,
         /// `kernfs_node.parent` (`__parent` since 6.15)
         pub kernfs_parent: u32,
         /// `kernfs_node.name`
         pub kernfs_name: u32,
+        /// `kernfs_node.id`
+        pub kernfs_id: u32,
         /// `file.f_path.mnt`
         pub file_path_mnt: u32,
         /// `file.f_path.dentry`

@@ -49,11 +49,11 @@ pub mod flags {
     pub const NO_AUDIT: u32 = 1 << 6;
     /// The process has a controlling terminal, whose name is in the record.
     pub const TTY: u32 = 1 << 7;
-    /// The cgroup's path was too long or too deep: its components nearest the root are missing.
+    /// The cgroup's path (the last, when there are two) was too long or too deep: its components nearest the root are missing.
     pub const CGROUP_PATH_CUT: u32 = 1 << 8;
     /// The facts about the executable's inode (number, device, links, size) were read.
     pub const INODE: u32 = 1 << 9;
-    /// The cgroup was read, in the hierarchy of version 2 or, where the process is in that one's root, of version 1.
+    /// The cgroup was read, in the hierarchy of version 2 and, on a host that has one as well, of version 1.
     pub const CGROUP: u32 = 1 << 10;
     /// Sent by one of the programs that take execs that the first was not run for. It may be told twice.
     pub const SECOND: u32 = 1 << 11;
@@ -142,7 +142,8 @@ record! {
         pub exe_len: u32,
         /// Length of the working directory's path, leaf first, each component followed by `/`.
         pub cwd_len: u32,
-        /// Length of the cgroup's path, leaf first, each component followed by `/`.
+        /// Length of the cgroup's path, leaf first, each component followed by `/`; a NUL and the path in a hierarchy of version
+        /// 1 follow on a host that has one.
         pub cgroup_len: u32,
         /// Number of ancestors.
         pub ancestors: u32,
@@ -176,7 +177,7 @@ record! {
         pub prefix: Prefix,
         /// Start of the process.
         pub start_boot_ns: u64,
-        /// Identity of its image.
+        /// Identity of its image; 0 of a thread of the kernel's own, which has none.
         pub image: u64,
         /// Its process id.
         pub pid: u32,
@@ -285,7 +286,8 @@ pub struct HeadRecord<'a> {
     pub exe: &'a [u8],
     /// The working directory's path, leaf first, each component followed by `/`.
     pub cwd: &'a [u8],
-    /// The cgroup's path, leaf first, each component followed by `/`.
+    /// The cgroup's path, leaf first, each component followed by `/`; a NUL and the path in a hierarchy of version 1 follow on a
+    /// host that has one.
     pub cgroup: &'a [u8],
     /// [`Ancestor`]s, nearest first.
     pub ancestors: &'a [u8],

@@ -78,7 +78,8 @@ fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64, at: &Places) -> Option<
     let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.links);
     let pid = members.u32(at.tgid);
     let mm = members.u64(at.mm);
-    let (mut parent, leader) = (members.u64(at.real_parent), members.u64(at.group_leader));
+    let leader = members.u64(at.group_leader);
+    let mut parent = if FOLLOW { 0 } else { members.u64(at.real_parent) };
     // Volatile: the compiler would add it to an address before the comparison, which the verifier refuses.
     // SAFETY: a field of the scratch value.
     let pos = unsafe { core::ptr::read_volatile(&raw const s.pos) };
@@ -86,9 +87,10 @@ fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64, at: &Places) -> Option<
         return None;
     }
     let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.rest);
-    let mut start_boot_ns = members.u64(at.start_boottime);
+    let mut start_boot_ns = if FOLLOW { 0 } else { members.u64(at.start_boottime) };
     let comm = members.text(at.comm);
-    if leader != task {
+    // Without a look at whether it is the same where that costs as much, and the verifier would walk both ways.
+    if FOLLOW || leader != task {
         start_boot_ns = member_u64::<FOLLOW>(leader, at.start_boottime);
         parent = member_u64::<FOLLOW>(leader, at.real_parent);
     }

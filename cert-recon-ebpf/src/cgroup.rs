@@ -3,7 +3,7 @@
 use cert_recon_common::{ABSENT, flags};
 
 use crate::{
-    kernel::{Members, copy_str, current, member_u64, offset},
+    kernel::{Members, Span, copy_str, current, member_u64, offset},
     maps::{Scratch, TAIL, count},
 };
 
@@ -12,38 +12,28 @@ const DEPTH: u32 = 32;
 /// `NAME_MAX` and the NUL.
 const NAME: u32 = 256;
 
-/// Appends the path. systemd and the container runtimes put every process into the hierarchy of version 2 where it is in
-/// use; where it is not, the process is in its root, and the hierarchy of version 1 tells.
+/// Appends the path in the hierarchy of version 2 and, where the host has one of version 1 as well, a NUL and the path in that.
+///
+/// systemd and the container runtimes put every process into version 2's where it is in use. Where it is not, the process is
+/// in its root, and version 1 tells; and a runtime may know version 1 only on a host that has both.
 #[inline(always)]
 pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
+    if offset!(task_cgroups) == ABSENT {
+        return;
+    }
     let set = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_cgroups));
     if set == 0 {
         return;
     }
     s.path_start = s.pos;
-    let mut node = node_of::<FOLLOW>(member_u64::<FOLLOW>(set, offset!(css_set_v2)));
-    if offset!(css_set_v1) != ABSENT && member_u64::<FOLLOW>(node, offset!(kernfs_parent)) == 0 {
-        let css = member_u64::<FOLLOW>(set, offset!(css_set_v1));
-        let v1 = node_of::<FOLLOW>(member_u64::<FOLLOW>(css, offset!(css_cgroup)));
-        if v1 != 0 {
-            node = v1;
-        }
-    }
     s.head.flags |= flags::CGROUP;
-    let mut is_whole = false;
-    for _ in 0..DEPTH {
-        let (parent, name) = (offset!(kernfs_parent), offset!(kernfs_name));
-        let members = Members::<FOLLOW>::read(&mut s.members, node, [(parent, 8), (name, 8)]);
-        let (parent, name) = (members.u64(parent), members.u64(name));
-        if parent == 0 {
-            // The root, whose name is empty.
-            is_whole = true;
-            break;
-        }
-        if !append_name(s, name) {
-            break;
-        }
-        node = parent;
+    let v2 = member_u64::<FOLLOW>(set, offset!(css_set_v2));
+    let node = member_u64::<FOLLOW>(v2, offset!(cgroup_kn));
+    s.head.cgroup_id = member_u64::<FOLLOW>(node, offset!(kernfs_id));
+    let mut is_whole = walk::<FOLLOW>(s, node);
+    let v1 = v1_of::<FOLLOW>(set, v2);
+    if v1 != 0 && is_whole && append_byte(s, 0) {
+        is_whole = walk::<FOLLOW>(s, v1);
     }
     if !is_whole {
         s.head.flags |= flags::CGROUP_PATH_CUT;
@@ -52,10 +42,53 @@ pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
     s.head.cgroup_len = (s.pos - s.path_start) as u32;
 }
 
-/// The place of a cgroup in its hierarchy: a `kernfs_node`.
+/// Appends the path of one hierarchy; whether it was whole. `node` was followed.
 #[inline(always)]
-fn node_of<const FOLLOW: bool>(cgroup: u64) -> u64 {
+fn walk<const FOLLOW: bool>(s: &mut Scratch, mut node: u64) -> bool {
+    let (parent_at, name_at) = (offset!(kernfs_parent), offset!(kernfs_name));
+    let links = Span::of([(parent_at, 8), (name_at, 8)]);
+    for _ in 0..DEPTH {
+        let members = Members::<FOLLOW>::read_span(&mut s.members, node, &links);
+        let (parent, name) = (members.u64(parent_at), members.u64(name_at));
+        if parent == 0 {
+            // The root, whose name is empty.
+            return true;
+        }
+        if !append_name(s, name) {
+            return false;
+        }
+        node = parent;
+    }
+    false
+}
+
+/// The place of the process in a hierarchy of version 1: a `kernfs_node`; 0 when this host has none, and the controller is in
+/// version 2's.
+#[inline(always)]
+fn v1_of<const FOLLOW: bool>(set: u64, v2: u64) -> u64 {
+    if offset!(css_set_v1) == ABSENT {
+        return 0;
+    }
+    let css = member_u64::<FOLLOW>(set, offset!(css_set_v1));
+    let cgroup = member_u64::<FOLLOW>(css, offset!(css_cgroup));
+    let root = offset!(cgroup_root);
+    if member_u64::<FOLLOW>(cgroup, root) == member_u64::<FOLLOW>(v2, root) {
+        return 0;
+    }
     member_u64::<FOLLOW>(cgroup, offset!(cgroup_kn))
+}
+
+/// Appends a byte; false without room.
+#[inline(always)]
+fn append_byte(s: &mut Scratch, byte: u8) -> bool {
+    let pos = s.pos;
+    if pos >= TAIL as u64 {
+        return false;
+    }
+    // SAFETY: within the tail, by the comparison above.
+    unsafe { s.tail.as_mut_ptr().add(pos as usize).write(byte) };
+    s.pos = pos + 1;
+    true
 }
 
 /// Appends a name; false without room.

@@ -11,6 +11,8 @@ use crate::maps::{EVENTS, QUIET_BYTES, Scratch, TAIL, awake_until, count};
 
 /// Wake user space when the record is complete (`include/uapi/linux/bpf.h`).
 pub(crate) const WAKE: u64 = 2;
+/// Wake it when it had taken all that was there before.
+pub(crate) const WAKE_IF_EMPTIED: u64 = 0;
 /// Do not.
 const NO_WAKE: u64 = 1;
 
@@ -24,15 +26,6 @@ pub(crate) fn wake(s: &mut Scratch, now: u64, len: u64) -> u64 {
     s.woke_ns = now;
     s.unwoken = 0;
     WAKE
-}
-
-/// Flags for a record that others follow, one of which wakes user space.
-#[inline(always)]
-pub(crate) fn wake_if_filling() -> u64 {
-    let ring = (&raw const EVENTS).cast_mut().cast();
-    // SAFETY: the map is a ring buffer.
-    let waiting = unsafe { generated::bpf_ringbuf_query(ring, 0) };
-    if waiting > quiet_bytes() { WAKE } else { NO_WAKE }
 }
 
 /// Bytes that a CPU may send without waking user space, so that all together leave most of the ring buffer free. Whether they
@@ -104,8 +97,18 @@ pub(crate) fn lose(s: &mut Scratch) {
 /// `len` bytes at `from` must be readable.
 #[inline(always)]
 pub(crate) unsafe fn output(from: *mut u8, len: u64, flags: u64) -> bool {
+    // SAFETY: the caller's word.
+    unsafe { answer(from, len, flags) == 0 }
+}
+
+/// As [`output`]: 0 or the kernel's error number.
+///
+/// # Safety
+/// As [`output`].
+#[inline(always)]
+pub(crate) unsafe fn answer(from: *mut u8, len: u64, flags: u64) -> u64 {
     // SAFETY: the map is a ring buffer; the caller's word for the bytes.
-    unsafe { generated::bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), from.cast(), len, flags) == 0 }
+    unsafe { generated::bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), from.cast(), len, flags) as u64 }
 }
 
 /// Counts an argv that could not be sent whole, and says so in a record. That may fail as well: user space also knows an

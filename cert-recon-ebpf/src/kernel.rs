@@ -11,7 +11,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated;
 
-/// The offset of a member, a constant for the verifier.
+/// The offset of a member, a constant for the verifier. Of one that kernels may lack it is compared with `ABSENT` before it is used.
 macro_rules! offset {
     ($member:ident) => {
         // SAFETY: a static of this program; volatile, because the loader changes it behind the compiler's back.
@@ -41,18 +41,16 @@ pub(crate) fn number(place: &mut u64, pointer: u64) -> u64 {
     }
 }
 
-/// The value of type `T` at `offset` bytes from `base`; all zeros when it can't be read or the member is absent.
+/// The value of type `T` at `offset` bytes from `base`; all zeros when it can't be read.
 ///
 /// No branch on the helper's answer: it fills what it can't read with zeros (`bpf_probe_read_kernel_common()` in
 /// `kernel/trace/bpf_trace.c`), and each branch would be walked by the verifier in every turn of a loop.
 #[inline(always)]
 pub(crate) fn read<T: Number>(base: u64, offset: u32) -> T {
     let mut value = T::ZERO;
-    if offset != cert_recon_common::ABSENT {
-        let from = (base + u64::from(offset)) as *const c_void;
-        // SAFETY: the helper checks the address; `value` is a number, for which any bytes are valid.
-        unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, from) };
-    }
+    let from = (base + u64::from(offset)) as *const c_void;
+    // SAFETY: the helper checks the address; `value` is a number, for which any bytes are valid.
+    unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, from) };
     value
 }
 
@@ -89,12 +87,10 @@ impl Span {
     /// Of members as [`Members::read`] takes them.
     #[inline(always)]
     pub(crate) fn of<const N: usize>(members: [(u32, u32); N]) -> Self {
-        let (mut start, mut end) = (cert_recon_common::ABSENT, 0);
+        let (mut start, mut end) = (u32::MAX, 0);
         for (offset, size) in members {
-            if offset != cert_recon_common::ABSENT {
-                start = if offset < start { offset } else { start };
-                end = if offset + size > end { offset + size } else { end };
-            }
+            start = if offset < start { offset } else { start };
+            end = if offset + size > end { offset + size } else { end };
         }
         // Members are aligned, and so they are in the buffer.
         start &= !7;
@@ -119,7 +115,7 @@ pub(crate) struct Members<const FOLLOW: bool> {
 }
 
 impl<const FOLLOW: bool> Members<FOLLOW> {
-    /// Reads members (offset and size, 8 bytes at most; absent ones are left out) of the structure at `base`. If pointers can be
+    /// Reads members (offset and size, 8 bytes at most) of the structure at `base`. If pointers can be
     /// followed, that was followed from [`current`] to here.
     #[inline(always)]
     pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u32, u32); N]) -> Self {
@@ -146,9 +142,7 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
 
     #[inline(always)]
     fn get<T: Number>(&self, offset: u32) -> T {
-        if offset == cert_recon_common::ABSENT {
-            T::ZERO
-        } else if FOLLOW {
+        if FOLLOW {
             load(self.base, offset)
         } else if self.is_near {
             // SAFETY: within the buffer: the member is one of those that were read. Volatile, so that it is read before
@@ -187,8 +181,7 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     }
 }
 
-/// A member of the structure at `base` as [`Members::read`] has it: a pointer or 64-bit number; 0 when it is absent or can't be
-/// read.
+/// A member of the structure at `base` as [`Members::read`] has it: a pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
 pub(crate) fn member_u64<const FOLLOW: bool>(base: u64, offset: u32) -> u64 {
     member::<FOLLOW, u64>(base, offset)
@@ -202,13 +195,7 @@ pub(crate) fn member_u32<const FOLLOW: bool>(base: u64, offset: u32) -> u32 {
 
 #[inline(always)]
 fn member<const FOLLOW: bool, T: Number>(base: u64, offset: u32) -> T {
-    if !FOLLOW {
-        read(base, offset)
-    } else if offset == cert_recon_common::ABSENT {
-        T::ZERO
-    } else {
-        load(base, offset)
-    }
+    if FOLLOW { load(base, offset) } else { read(base, offset) }
 }
 
 #[inline(always)]
@@ -233,12 +220,6 @@ fn letters(base: u64, offset: u32) -> u64 {
 /// A pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
 pub(crate) fn read_u64(base: u64, offset: u32) -> u64 {
-    read(base, offset)
-}
-
-/// A 32-bit number; 0 when it can't be read.
-#[inline(always)]
-pub(crate) fn read_u32(base: u64, offset: u32) -> u32 {
     read(base, offset)
 }
 

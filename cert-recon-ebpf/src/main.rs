@@ -41,13 +41,13 @@ use crate::{
     maps::{PROGRAMS, Scratch, is_taken, resume, scratch},
 };
 
-/// Steps of each path walk (a component or a mount crossing each) that the first program makes. Nearly every executable and
-/// working directory need fewer.
-const FIRST_STEPS: u32 = 20;
+/// Turns of each path walk that the first program makes (a mount that is crossed, or names below one), and names in a turn. Nearly
+/// every executable and working directory need fewer.
+const FIRST: (u32, u32) = (6, 12);
 /// The same behind pointers that were followed up to the root of a mount.
-const STEPS_ABOVE: u32 = 8;
-/// Steps of a path walk in each call of [`walk_paths`].
-const MORE_STEPS: u32 = 176;
+const ABOVE: (u32, u32) = (6, 4);
+/// The same in each call of [`walk_paths`].
+const MORE: (u32, u32) = (8, 22);
 
 /// `include/trace/events/sched.h`, `TRACE_EVENT(sched_process_exec)`: (task, old pid, binprm), called by `exec_binprm()` in
 /// `fs/exec.c` after the new image is complete: `mm`, credentials and argv are the new program's.
@@ -74,11 +74,11 @@ fn first<const FOLLOW: bool>(ctx: &RawTracePointContext) -> i32 {
 fn begin<const FOLLOW: bool>(ctx: &RawTracePointContext, s: &mut Scratch) -> i32 {
     let exe = task::begin::<FOLLOW>(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
     path::follow::<FOLLOW>(s, exe);
-    let steps = if FOLLOW { STEPS_ABOVE } else { FIRST_STEPS };
-    let mut is_done = path::finish(s, steps);
+    let (turns, names) = if FOLLOW { ABOVE } else { FIRST };
+    let mut is_done = path::finish(s, turns, names);
     if is_done {
         path::begin_cwd::<FOLLOW>(s);
-        is_done = path::finish(s, steps);
+        is_done = path::finish(s, turns, names);
     }
     go_on(ctx, s, if is_done { program::EMIT } else { program::WALK });
     0
@@ -140,7 +140,7 @@ pub fn begin_again_probed(ctx: RawTracePointContext) -> i32 {
 pub fn walk_paths(ctx: RawTracePointContext) -> i32 {
     let Some(s) = resume() else { return 0 };
     path::next_pass(s);
-    let next = path::go_on(s, MORE_STEPS);
+    let next = path::go_on(s, MORE.0, MORE.1);
     go_on(&ctx, s, next);
     0
 }
@@ -238,8 +238,9 @@ pub fn scan_tasks(ctx: RawTracePointContext) -> i32 {
     if s.first == 0 {
         scan::begin(s, ctx.arg::<u64>(0));
     }
+    let places = scan::Places::read();
     for _ in 0..scan::STEPS {
-        if let scan::Progress::Done = scan::step(s) {
+        if let scan::Progress::Done = scan::step(s, &places) {
             scan::end(s);
             return 0;
         }

@@ -5,9 +5,22 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, PerCpuArray, ProgramArray, RingBuf},
 };
-use cert_recon_common::{ABSENT, Counters, Head, LANES, Offsets, program};
+use cert_recon_common::{ABSENT, Counters, Head, LANES, Offsets, Task, program};
 
 use crate::kernel::SPAN;
+
+/// Sets the fields one by one. Volatile: the compiler would make one call of memset of neighbouring zeros, and a program that
+/// makes tail calls may have no functions.
+macro_rules! fill {
+    ($to:ident, { $($field:ident $(: $value:expr)?,)* }) => {$({
+        let value = fill!(@ $field $($value)?);
+        // SAFETY: a field of the structure that the pointer was taken from.
+        unsafe { (&raw mut (*$to).$field).write_volatile(value) };
+    })*};
+    (@ $field:ident $value:expr) => { $value };
+    (@ $field:ident) => { $field };
+}
+pub(crate) use fill;
 
 /// Records on their way to user space. The loader sets the size.
 #[map]
@@ -47,8 +60,14 @@ pub(crate) struct ScanState {
     pub(crate) first: u64,
     /// Where it is.
     pub(crate) task: u64,
-    /// Processes sent, and whether one could not be sent.
-    pub(crate) counts: u64,
+    /// Processes that were to be sent.
+    pub(crate) sent: u64,
+    /// 0 unless one of them could not be sent.
+    pub(crate) failed: u64,
+    /// The record of the one that is being sent.
+    pub(crate) record: Task,
+    /// For members of a structure that are read together.
+    pub(crate) members: [u64; SPAN / 8],
 }
 
 /// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader like [`OFFSETS`].
@@ -86,9 +105,11 @@ pub(crate) static OFFSETS: Offsets = Offsets {
     css_set_v2: ABSENT,
     css_set_v1: ABSENT,
     css_cgroup: ABSENT,
+    cgroup_root: ABSENT,
     cgroup_kn: ABSENT,
     kernfs_parent: ABSENT,
     kernfs_name: ABSENT,
+    kernfs_id: ABSENT,
     file_path_mnt: ABSENT,
     file_path_dentry: ABSENT,
     fs_pwd_mnt: ABSENT,

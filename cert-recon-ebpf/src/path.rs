@@ -17,7 +17,8 @@ const PATH_MAX: u64 = 4096;
 /// `NAME_MAX` in `include/uapi/linux/limits.h`.
 const NAME_MAX: u32 = 255;
 /// Programs that may walk one path before one more ends it, so that both walks, the head and the chunks stay below the
-/// kernel's limit of 32 tail calls. Enough for a path of as many names as `PATH_MAX` has room for.
+/// kernel's limit of 32 tail calls. Enough for 2,112 names, which is more than `PATH_MAX` has room for; each mount on the way takes
+/// the room of 22 to 43 of them.
 const MAX_PASSES: u32 = 12;
 
 /// Components that are walked by following pointers, of each path.
@@ -101,7 +102,7 @@ fn begin(s: &mut Scratch, which: u32, mnt: u64, root: u64, dentry: u64) {
     s.mount_root = root;
 }
 
-/// Goes ahead by following pointers, where that can be: to the root of the mount, or to something out of the ordinary. [`step`]
+/// Goes ahead by following pointers, where that can be: to the root of the mount, or to something out of the ordinary. [`finish`]
 /// goes on from there. `dentry` is where the walk begins.
 #[inline(always)]
 pub(crate) fn follow<const FOLLOW: bool>(s: &mut Scratch, mut dentry: u64) {
@@ -133,13 +134,21 @@ pub(crate) fn next_pass(s: &mut Scratch) {
     }
 }
 
-/// Walks to the end of one path by steps: a component each, or a crossing from the root of a mount to where it is mounted
-/// (`prepend_path()` in `fs/d_path.c`). False when there is more to walk than that.
+/// Walks to the end of one path by turns: each a crossing from the root of a mount to where it is mounted (`prepend_path()` in
+/// `fs/d_path.c`), or up to `names` components. False when there is more to walk than that.
+///
+/// Not a crossing or a name in each turn of one loop: the verifier would walk the crossing again for every name.
 #[inline(always)]
-pub(crate) fn finish(s: &mut Scratch, steps: u32) -> bool {
+pub(crate) fn finish(s: &mut Scratch, turns: u32, names: u32) -> bool {
     let links = Links::read();
-    for _ in 0..steps {
-        let outcome = step(s, &links);
+    for _ in 0..turns {
+        let outcome = if s.dentry == s.mount_root {
+            cross(s)
+        } else {
+            climb(s, &links, names)
+        };
+        // Through memory, so that the verifier goes on from here once and not once for each way that led here.
+        let outcome = number(&mut s.outcome, outcome);
         if outcome != GO_ON {
             end(s, outcome);
             return true;
@@ -150,8 +159,8 @@ pub(crate) fn finish(s: &mut Scratch, steps: u32) -> bool {
 
 /// As [`finish`], for whichever path is being walked: what is to be done next, in another program.
 #[inline(always)]
-pub(crate) fn go_on(s: &mut Scratch, steps: u32) -> u32 {
-    if !finish(s, steps) {
+pub(crate) fn go_on(s: &mut Scratch, turns: u32, names: u32) -> u32 {
+    if !finish(s, turns, names) {
         return program::WALK;
     }
     if s.which == 1 {
@@ -161,47 +170,52 @@ pub(crate) fn go_on(s: &mut Scratch, steps: u32) -> u32 {
     program::WALK
 }
 
-#[inline(always)]
-fn step(s: &mut Scratch, links: &Links) -> u64 {
-    let outcome = climb(s, links);
-    // Through memory, so that the verifier goes on from here once and not once for each way that led here.
-    number(&mut s.outcome, outcome)
-}
-
-/// [`climb`] found more to climb. No flag has this value.
+/// There is more to walk. No flag has this value.
 const GO_ON: u64 = u64::MAX;
 
-/// Climbs by one; [`GO_ON`], or the path's end: the executable's flag for what kind of end it was, 0 for the root.
+/// Appends names and climbs, up to the root of a mount; [`GO_ON`], or the path's end: the executable's flag for what kind of end it
+/// was.
 #[inline(always)]
-fn climb(s: &mut Scratch, links: &Links) -> u64 {
-    let dentry = s.dentry;
-    if dentry == 0 {
-        return u64::from(flags::EXE_PATH_CUT);
-    }
-    if dentry == s.mount_root {
-        let mount = s.mount;
-        let parent = read_u64(mount, offset!(mount_parent));
-        if parent == mount {
-            // Nothing, or an error number (`MNT_NS_INTERNAL`), where a mount is in no namespace: it was detached, and what
-            // was above it is not known.
-            let namespace = read_u64(mount, offset!(mount_ns));
-            let attached = namespace != 0 && namespace < ERRORS;
-            return if attached { 0 } else { u64::from(flags::EXE_PATH_CUT) };
+fn climb(s: &mut Scratch, links: &Links, names: u32) -> u64 {
+    for _ in 0..names {
+        let dentry = s.dentry;
+        if dentry == 0 {
+            return u64::from(flags::EXE_PATH_CUT);
         }
-        s.dentry = read_u64(mount, offset!(mount_mountpoint));
-        s.mount = parent;
-        s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
-        return GO_ON;
+        if dentry == s.mount_root {
+            break;
+        }
+        let (parent, len, name) = links.of::<false>(s, dentry);
+        if !append_name(s, len, name) {
+            return u64::from(flags::EXE_PATH_CUT);
+        }
+        if parent == dentry {
+            // A dentry that is its own parent and no mount's root: a memfd, or a tree that is not mounted.
+            return u64::from(flags::EXE_DETACHED);
+        }
+        s.dentry = parent;
     }
-    let (parent, len, name) = links.of::<false>(s, dentry);
-    if !append_name(s, len, name) {
+    GO_ON
+}
+
+/// Goes on from the root of a mount where it is mounted; [`GO_ON`], or the path's end, 0 for the root of all.
+#[inline(always)]
+fn cross(s: &mut Scratch) -> u64 {
+    if s.dentry == 0 {
         return u64::from(flags::EXE_PATH_CUT);
     }
-    if parent == dentry {
-        // A dentry that is its own parent and no mount's root: a memfd, or a tree that is not mounted.
-        return u64::from(flags::EXE_DETACHED);
+    let mount = s.mount;
+    let parent = read_u64(mount, offset!(mount_parent));
+    if parent == mount {
+        // Nothing, or an error number (`MNT_NS_INTERNAL`), where a mount is in no namespace: it was detached, and what
+        // was above it is not known.
+        let namespace = read_u64(mount, offset!(mount_ns));
+        let attached = namespace != 0 && namespace < ERRORS;
+        return if attached { 0 } else { u64::from(flags::EXE_PATH_CUT) };
     }
-    s.dentry = parent;
+    s.dentry = read_u64(mount, offset!(mount_mountpoint));
+    s.mount = parent;
+    s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
     GO_ON
 }
 

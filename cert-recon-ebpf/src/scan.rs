@@ -7,15 +7,12 @@ use cert_recon_common::{ABI, Prefix, Scan, Task, kind};
 
 use crate::{
     ancestry, emit,
-    kernel::{offset, read_u32, read_u64},
-    maps::{SCAN, ScanState},
+    kernel::{Members, Span, offset},
+    maps::{SCAN, ScanState, fill},
 };
 
 /// Processes in each program. With the kernel's limit of 32 tail calls: about 7,900 processes.
 pub(crate) const STEPS: u32 = 256;
-
-/// Bit of [`ScanState::counts`]: a process could not be sent.
-const FAILED: u64 = 1 << 32;
 
 /// What a step came to.
 pub(crate) enum Progress {
@@ -23,6 +20,37 @@ pub(crate) enum Progress {
     More,
     /// All have been sent.
     Done,
+}
+
+/// Where is what is read of each process: found out once for all of them.
+pub(crate) struct Places {
+    tasks: u32,
+    mm: u32,
+    tgid: u32,
+    start_boottime: u32,
+    task: Span,
+    exe_file: u32,
+    start_stack: u32,
+    image: Span,
+}
+
+impl Places {
+    #[inline(always)]
+    pub(crate) fn read() -> Self {
+        let (tasks, mm) = (offset!(task_tasks), offset!(task_mm));
+        let (tgid, start_boottime) = (offset!(task_tgid), offset!(task_start_boottime));
+        let (exe_file, start_stack) = (offset!(mm_exe_file), offset!(mm_start_stack));
+        Self {
+            tasks,
+            mm,
+            tgid,
+            start_boottime,
+            task: Span::of([(tasks, 8), (mm, 8), (tgid, 4), (start_boottime, 8)]),
+            exe_file,
+            start_stack,
+            image: Span::of([(exe_file, 8), (start_stack, 8)]),
+        }
+    }
 }
 
 /// The state of the scan on this CPU.
@@ -35,44 +63,38 @@ pub(crate) fn state() -> Option<&'static mut ScanState> {
 /// Begins a scan at `task`, which is any process.
 #[inline(always)]
 pub(crate) fn begin(s: &mut ScanState, task: u64) {
-    s.first = task;
-    s.task = task;
-    s.counts = 0;
+    fill!(s, {
+        first: task,
+        task,
+        sent: 0,
+        failed: 0,
+    });
+    let record = &raw mut s.record;
+    fill!(record, {
+        prefix: Prefix { kind: kind::TASK, abi: ABI, cpu: 0, seq: 0 },
+        reserved: 0,
+    });
 }
 
-/// Sends one process. The list is the kernel's (`for_each_process()` in `include/linux/sched/signal.h`), walked under RCU,
-/// which a tracepoint program runs in.
+/// Sends a process, a thread of the kernel's own as well, which has no image: without branches, each of which the verifier would
+/// walk in every turn. The list is the kernel's (`for_each_process()` in `include/linux/sched/signal.h`), walked under RCU, which
+/// a tracepoint program runs in.
 #[inline(always)]
-pub(crate) fn step(s: &mut ScanState) -> Progress {
-    let task = s.task;
-    let mm = read_u64(task, offset!(task_mm));
-    if mm != 0 {
-        let mut record = Task {
-            prefix: Prefix {
-                kind: kind::TASK,
-                abi: ABI,
-                cpu: 0,
-                seq: 0,
-            },
-            start_boot_ns: read_u64(task, offset!(task_start_boottime)),
-            image: ancestry::key(
-                read_u64(mm, offset!(mm_exe_file)),
-                read_u64(mm, offset!(mm_start_stack)),
-            ),
-            pid: read_u32(task, offset!(task_tgid)),
-            reserved: 0,
-        };
-        // SAFETY: the structure's own bytes; it has no padding.
-        if unsafe { emit::output((&raw mut record).cast(), Task::SIZE as u64, emit::wake_if_filling()) } {
-            s.counts += 1;
-        } else {
-            s.counts |= FAILED;
-        }
-    }
-    let list = u64::from(offset!(task_tasks));
-    let next = read_u64(task, offset!(task_tasks)).wrapping_sub(list);
+pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
+    let members = Members::<false>::read_span(&mut s.members, s.task, &at.task);
+    let (mm, next) = (
+        members.u64(at.mm),
+        members.u64(at.tasks).wrapping_sub(u64::from(at.tasks)),
+    );
+    s.record.pid = members.u32(at.tgid);
+    s.record.start_boot_ns = members.u64(at.start_boottime);
+    let members = Members::<false>::read_span(&mut s.members, mm, &at.image);
+    s.record.image = ancestry::key(members.u64(at.exe_file), members.u64(at.start_stack));
     s.task = next;
-    if next == s.first || next == 0u64.wrapping_sub(list) {
+    s.sent += 1;
+    // SAFETY: the structure's own bytes; it has no padding. The answer is 0 or an error number.
+    s.failed |= unsafe { emit::answer((&raw mut s.record).cast(), Task::SIZE as u64, emit::WAKE_IF_EMPTIED) };
+    if next == s.first || next == 0u64.wrapping_sub(u64::from(at.tasks)) {
         Progress::Done
     } else {
         Progress::More
@@ -83,7 +105,7 @@ pub(crate) fn step(s: &mut ScanState) -> Progress {
 /// go.
 #[inline(always)]
 pub(crate) fn end(s: &mut ScanState) {
-    let complete = s.counts & FAILED == 0 && s.task == s.first;
+    let complete = s.failed == 0 && s.task == s.first;
     let mut record = Scan {
         prefix: Prefix {
             kind: kind::SCAN,
@@ -93,7 +115,7 @@ pub(crate) fn end(s: &mut ScanState) {
         },
         // SAFETY: a helper without arguments.
         boot_ns: unsafe { generated::bpf_ktime_get_boot_ns() },
-        sent: s.counts as u32,
+        sent: s.sent as u32,
         complete: u32::from(complete),
     };
     s.first = 0;

@@ -6,7 +6,7 @@ use cert_recon_common::{ABSENT, Head, LANE_SHIFT, Prefix, flags, kind};
 use crate::{
     ancestry,
     kernel::{Members, copy_str, current, member_u32, member_u64, number, offset, read_u64},
-    maps::{Scratch, TAIL, count},
+    maps::{Scratch, TAIL, count, fill},
     path,
 };
 
@@ -14,18 +14,6 @@ use crate::{
 const PATH_MAX: u32 = 4096;
 /// Size of `tty_struct.name`.
 const TTY_NAME: u32 = 64;
-
-/// Sets the fields one by one. Volatile: the compiler would make one call of memset of neighbouring zeros, and a program that
-/// makes tail calls may have no functions.
-macro_rules! fill {
-    ($to:ident, { $($field:ident $(: $value:expr)?,)* }) => {$({
-        let value = fill!(@ $field $($value)?);
-        // SAFETY: a field of the structure that the pointer was taken from.
-        unsafe { (&raw mut (*$to).$field).write_volatile(value) };
-    })*};
-    (@ $field:ident $value:expr) => { $value };
-    (@ $field:ident) => { $field };
-}
 
 /// The memory image of a task (`mm_struct`).
 #[inline(always)]
@@ -58,14 +46,19 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     let (mm, parent, pid) = (members.u64(mm), members.u64(real_parent), members.u32(tgid));
     s.mm = mm;
 
-    let (start_boottime, cred, comm, signal, loginuid, session) = (
+    let (start_boottime, cred, comm, signal) = (
         offset!(task_start_boottime),
         offset!(task_cred),
         offset!(task_comm),
         offset!(task_signal),
-        offset!(task_loginuid),
-        offset!(task_sessionid),
     );
+    let audit = offset!(task_loginuid) != ABSENT;
+    // Of a kernel without audit, something else is read, and told to mean nothing.
+    let (loginuid, session) = if audit {
+        (offset!(task_loginuid), offset!(task_sessionid))
+    } else {
+        (start_boottime, start_boottime)
+    };
     let members = Members::<FOLLOW>::read(
         &mut s.members,
         task,
@@ -137,8 +130,6 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     let (argc, filename, interp) = (offset!(binprm_argc), offset!(binprm_filename), offset!(binprm_interp));
     let members = Members::<false>::read(&mut s.members, bprm, [(argc, 4), (filename, 8), (interp, 8)]);
     let (argc, filename, interp) = (members.u32(argc), members.u64(filename), members.u64(interp));
-    let audit = offset!(task_loginuid) != ABSENT && offset!(task_sessionid) != ABSENT;
-
     s.arg_start = arg_start;
     s.pos = 0;
 
@@ -154,13 +145,7 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     }
 
     // SAFETY: helpers without arguments.
-    let (cpu, boot_ns, cgroup_id) = unsafe {
-        (
-            bpf_get_smp_processor_id() as u32,
-            generated::bpf_ktime_get_boot_ns(),
-            generated::bpf_get_current_cgroup_id(),
-        )
-    };
+    let (cpu, boot_ns) = unsafe { (bpf_get_smp_processor_id() as u32, generated::bpf_ktime_get_boot_ns()) };
     let head = &raw mut s.head;
     fill!(head, {
         prefix: Prefix { kind: kind::HEAD, abi: cert_recon_common::ABI, cpu: cpu | lane << LANE_SHIFT, seq },
@@ -168,7 +153,7 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         boot_ns,
         start_boot_ns,
         image,
-        cgroup_id,
+        cgroup_id: 0,
         exe_inode,
         exe_size,
         argv_len: arg_end.saturating_sub(arg_start),
@@ -200,8 +185,12 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     if interp != filename {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
-    let tty = member_u64::<FOLLOW>(signal, offset!(signal_tty));
-    if tty != 0 && offset!(tty_name) != ABSENT {
+    let tty = if offset!(tty_name) == ABSENT {
+        0
+    } else {
+        member_u64::<FOLLOW>(signal, offset!(signal_tty))
+    };
+    if tty != 0 {
         s.head.tty_len = append_str::<TTY_NAME>(s, tty + u64::from(offset!(tty_name))).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }

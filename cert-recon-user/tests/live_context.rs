@@ -340,6 +340,19 @@ fn containers_and_units_are_told_from_cgroups_of_version_1_where_version_2_is_no
             "{}",
             row.line
         );
+
+        // A runtime that knows version 1 only: there its container is, and in version 2 everything is the daemon's.
+        let id = container_id();
+        let inside = Cgroup::make(root, &format!("/{id}")).expect("a cgroup");
+        let asked = token();
+        Exec::new(temp.program("sslyze", Program::Exit))
+            .args(["sslyze", &asked])
+            .before(newer.enter())
+            .before(inside.enter())
+            .run();
+        let row = watch.row_of(&asked);
+        assert_eq!(row.text("ContainerId"), Some(id.as_str()), "{}", row.line);
+        assert_eq!(row.text("CgroupPath"), Some(format!("/{id}").as_str()), "{}", row.line);
     }
     watch.stop();
 }

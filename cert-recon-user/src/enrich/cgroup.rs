@@ -1,7 +1,7 @@
 //! Container and systemd units, from the path of a cgroup. Pure: it asks no runtime and reads no file.
 //!
-//! The path is that of a process's cgroup from the root of its hierarchy: of the unified one (v2, hybrid), else of any of
-//! version 1. Runtimes and systemd put ids and unit names into it; a name that fits none of their layouts gives nothing.
+//! The path is that of a process's cgroup from the root of its hierarchy: of the unified one (v2, hybrid), else of one of
+//! version 1 (where only that one names a container, too). Runtimes and systemd put ids and unit names into it; a name that fits none of their layouts gives nothing.
 //!
 //! What such a name is worth: the kernel vouches for the path, not for who named its parts. Root can create any cgroup. Who
 //! was delegated a subtree (a user below `user@UID.service`, a container with a writable cgroup file system) can name the
@@ -36,9 +36,19 @@ impl Cgroup {
     }
 }
 
-/// Those that are not UTF-8 stand as empty ones: no runtime and no unit has such a name.
+/// [`Cgroup::container_id`] of the components of a path, those nearest the root first.
+#[must_use]
+pub fn container_id<'a>(components: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, str>> {
+    container(texts(components))
+}
+
 fn components(path: &[u8]) -> impl Iterator<Item = &str> {
-    path.split(|&b| b == b'/')
+    texts(path.split(|&b| b == b'/'))
+}
+
+/// Those that are not UTF-8 stand as empty ones: no runtime and no unit has such a name.
+fn texts<'a>(components: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a str> {
+    components
         .filter(|name| !name.is_empty())
         .map(|name| str::from_utf8(name).unwrap_or_default())
 }

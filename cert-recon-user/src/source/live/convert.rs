@@ -6,7 +6,10 @@ use cert_recon_common::flags;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::reassembly::Assembled;
-use crate::event::{Ancestors, Argv, Exec, FilePath, ImageKey, Lineage};
+use crate::{
+    enrich::cgroup::container_id,
+    event::{Ancestors, Argv, Exec, FilePath, ImageKey, Lineage},
+};
 
 /// "Not set" for login uid and session (`AUDIT_UID_UNSET`, `AUDIT_SID_UNSET` in `include/uapi/linux/audit.h`).
 const UNSET: u32 = u32::MAX;
@@ -71,7 +74,7 @@ pub fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
         directory: path(record.cwd, has(flags::CWD_PATH_CUT), has(flags::CWD_DETACHED)),
         tty: (!record.tty.is_empty()).then_some(record.tty),
         cgroup: if has(flags::CGROUP) {
-            path(record.cgroup, has(flags::CGROUP_PATH_CUT), false)
+            cgroup(record.cgroup, has(flags::CGROUP_PATH_CUT))
         } else {
             None
         },
@@ -87,6 +90,23 @@ pub fn exec<'a>(assembled: &Assembled<'a>, clock: Clock) -> Exec<'a> {
     }
 }
 
+/// The cgroup's path in version 2's hierarchy. In version 1's where the process is in the root of that one, or where only the
+/// path there names a container.
+fn cgroup(paths: &[u8], cut: bool) -> Option<FilePath<'_>> {
+    let Some(nul) = memchr::memchr(0, paths) else {
+        return path(paths, cut, false);
+    };
+    let (v2, rest) = paths.split_at(nul);
+    let v1 = rest.get(1..).unwrap_or_default();
+    let names_container = |path: &[u8]| container_id(path.rsplit(|&byte| byte == b'/')).is_some();
+    let is_v1 = v2.is_empty() || (!names_container(v2) && names_container(v1));
+    if is_v1 {
+        path(v1, cut, false)
+    } else {
+        path(v2, false, false)
+    }
+}
+
 /// A path of no components is the root, unless it was cut before its first one: then nothing is known.
 fn path(components: &[u8], cut: bool, detached: bool) -> Option<FilePath<'_>> {
     (!(cut && components.is_empty())).then_some(FilePath::LeafFirst {
@@ -94,4 +114,43 @@ fn path(components: &[u8], cut: bool, detached: bool) -> Option<FilePath<'_>> {
         cut,
         detached,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_told_by_the_hierarchy_that_names_it() {
+        let id = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d";
+        let other = "0f99ad5f45163ed14ab8eaf92ed34bb4a631d007f8755a7d79be614bcb0df0ef";
+        for (paths, expected) in [
+            ("cron.service/system.slice/", "/system.slice/cron.service"),
+            ("", "/"),
+            // Both versions: the second is believed, unless it knows of no container or of nothing.
+            (
+                "cron.service/system.slice/\0system.slice/",
+                "/system.slice/cron.service",
+            ),
+            ("docker.service/system.slice/\0{id}/docker/", "/docker/{id}"),
+            ("{other}/pod/\0{id}/docker/", "/pod/{other}"),
+            ("\0{id}/docker/", "/docker/{id}"),
+            ("\0cron.service/", "/cron.service"),
+            ("\0", "/"),
+        ] {
+            let filled = |text: &str| text.replace("{id}", id).replace("{other}", other);
+            let found = cgroup(filled(paths).as_bytes(), false).unwrap().to_vec();
+            assert_eq!(String::from_utf8(found).unwrap(), filled(expected), "{paths:?}");
+        }
+        // Of two the last is cut.
+        assert!(cgroup(b"\0", true).is_none());
+        assert!(matches!(
+            cgroup(b"a/\0b/", true),
+            Some(FilePath::LeafFirst { cut: false, .. })
+        ));
+        assert!(matches!(
+            cgroup(b"\0b/", true),
+            Some(FilePath::LeafFirst { cut: true, .. })
+        ));
+    }
 }

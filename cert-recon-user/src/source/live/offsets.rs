@@ -84,7 +84,7 @@ fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
         btf.offset("css_set", "subsys")?.checked_add(index.checked_mul(8)?)
     };
     let task_start_boottime = need("task_struct", "start_boottime").or(need("task_struct", "real_start_time"))?;
-    Ok(Offsets {
+    let mut offsets = Offsets {
         task_tgid: need("task_struct", "tgid")?,
         task_real_parent: need("task_struct", "real_parent")?,
         task_group_leader: need("task_struct", "group_leader")?,
@@ -109,11 +109,13 @@ fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
         css_set_v2: may("css_set", "dfl_cgrp"),
         css_set_v1: v1().unwrap_or(ABSENT),
         css_cgroup: may("cgroup_subsys_state", "cgroup"),
+        cgroup_root: may("cgroup", "root"),
         cgroup_kn: may("cgroup", "kn"),
         kernfs_parent: btf
             .offset("kernfs_node", "__parent")
             .unwrap_or(may("kernfs_node", "parent")),
         kernfs_name: may("kernfs_node", "name"),
+        kernfs_id: may("kernfs_node", "id"),
         file_path_mnt: need("file", "f_path.mnt")?,
         file_path_dentry: need("file", "f_path.dentry")?,
         fs_pwd_mnt: need("fs_struct", "pwd.mnt")?,
@@ -137,7 +139,29 @@ fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
         binprm_filename: need("linux_binprm", "filename")?,
         binprm_interp: need("linux_binprm", "interp")?,
         binprm_argc: need("linux_binprm", "argc")?,
-    })
+    };
+    absent_together(&mut offsets);
+    Ok(offsets)
+}
+
+/// The program asks for one of several members whether a kernel has them: that one is absent when any is.
+fn absent_together(offsets: &mut Offsets) {
+    let lacks = |members: &[u32]| members.contains(&ABSENT);
+    if lacks(&[
+        offsets.css_set_v2,
+        offsets.cgroup_kn,
+        offsets.kernfs_parent,
+        offsets.kernfs_name,
+        offsets.kernfs_id,
+    ]) {
+        offsets.task_cgroups = ABSENT;
+    }
+    if lacks(&[offsets.css_cgroup, offsets.cgroup_root]) {
+        offsets.css_set_v1 = ABSENT;
+    }
+    if lacks(&[offsets.task_sessionid]) {
+        offsets.task_loginuid = ABSENT;
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +177,20 @@ mod tests {
         let offsets = from_btf(&btf).unwrap().offsets;
         assert_ne!(offsets.task_tgid, offsets.task_real_parent);
         assert!(offsets.dentry_name > offsets.dentry_name_len);
+    }
+
+    #[test]
+    fn what_goes_together_is_absent_together() {
+        let present = || Offsets::decode(&[0; Offsets::SIZE]).unwrap();
+        let mut lacking = [present(), present(), present()];
+        lacking[0].kernfs_name = ABSENT;
+        lacking[1].cgroup_root = ABSENT;
+        lacking[2].task_sessionid = ABSENT;
+        for offsets in &mut lacking {
+            absent_together(offsets);
+        }
+        let told = lacking.map(|o| [o.task_cgroups, o.css_set_v1, o.task_loginuid].map(|offset| offset == ABSENT));
+        assert_eq!(told, [[true, false, false], [false, true, false], [false, false, true]]);
     }
 
     #[test]

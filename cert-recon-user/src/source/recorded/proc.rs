@@ -14,7 +14,7 @@ use std::{
 
 use super::{Out, Place, Recorded, syslog::decimal};
 use crate::{
-    enrich::cgroup::Cgroup,
+    enrich::cgroup::{Cgroup, container_id},
     event::{self, Argv, Exec, FilePath},
     finding::{Image, Process, Report},
 };
@@ -270,24 +270,31 @@ fn ids(status: &[u8], name: &[u8]) -> [Option<u32>; 2] {
     [ids.next(), ids.next()]
 }
 
-/// The path in the unified hierarchy, else in systemd's, else in any.
+/// The path in the unified hierarchy; where the process is in the root of that one, or only another names a container, the path
+/// in that other one.
 fn cgroup(groups: &[u8]) -> Option<&[u8]> {
-    let lines = || groups.split(|&byte| byte == b'\n');
-    let path = |line: &&[u8]| {
-        line.splitn(3, |&byte| byte == b':')
-            .nth(2)
-            .is_some_and(|path| !path.is_empty())
-    };
-    let line = lines()
-        .filter(path)
-        .find(|line| line.starts_with(b"0::"))
-        .or_else(|| {
-            lines()
-                .filter(path)
-                .find(|line| memchr::memmem::find(line, b":name=systemd:").is_some())
+    let lines = || {
+        groups.split(|&byte| byte == b'\n').filter_map(|line| {
+            let mut parts = line.splitn(3, |&byte| byte == b':').skip(1);
+            let (controllers, path) = (parts.next()?, parts.next()?);
+            (!path.is_empty()).then_some((controllers, path))
         })
-        .or_else(|| lines().find(path))?;
-    line.splitn(3, |&byte| byte == b':').nth(2)
+    };
+    let of = |controller: &[u8]| {
+        let mut lines = lines();
+        lines.find(|(controllers, _)| controllers.split(|&byte| byte == b',').any(|one| one == controller))
+    };
+    let (_, path) = of(b"")
+        .filter(|(_, path)| *path != b"/")
+        .or_else(|| of(b"pids"))
+        .or_else(|| of(b"name=systemd"))
+        .or_else(|| lines().next())?;
+    let names_container = |path: &[u8]| container_id(path.split(|&byte| byte == b'/')).is_some();
+    if names_container(path) {
+        return Some(path);
+    }
+    let container = lines().map(|(_, path)| path).find(|path| names_container(path));
+    Some(container.unwrap_or(path))
 }
 
 /// When the system started.

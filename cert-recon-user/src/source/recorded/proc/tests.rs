@@ -140,3 +140,40 @@ fn a_process_of_this_host_is_found() {
     let age = SystemTime::now().duration_since(found.time).unwrap_or_default();
     assert!(age < Duration::from_secs(60), "{age:?}");
 }
+
+#[test]
+fn the_cgroup_is_the_unified_one_unless_only_another_says_something() {
+    let id = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d";
+    for (groups, expected) in [
+        ("0::/system.slice/cron.service\n", "/system.slice/cron.service"),
+        ("0::/\n", "/"),
+        (
+            "11:pids:/system.slice/cron.service\n1:name=systemd:/system.slice\n0::/\n",
+            "/system.slice/cron.service",
+        ),
+        (
+            "3:cpu,cpuacct:/slow\n1:name=systemd:/system.slice/cron.service\n",
+            "/system.slice/cron.service",
+        ),
+        ("3:cpu,cpuacct:/slow\n", "/slow"),
+        (
+            "11:pids:/docker/{id}\n0::/system.slice/docker.service\n",
+            "/docker/{id}",
+        ),
+        (
+            "11:pids:/docker/{id}\n0::/system.slice/docker-{id}.scope\n",
+            "/system.slice/docker-{id}.scope",
+        ),
+        ("11:pids:/system.slice/a:b.service\n", "/system.slice/a:b.service"),
+    ] {
+        let groups = groups.replace("{id}", id);
+        let found = cgroup(groups.as_bytes()).map(String::from_utf8_lossy);
+        assert_eq!(
+            found.as_deref(),
+            Some(expected.replace("{id}", id).as_str()),
+            "{groups}"
+        );
+    }
+    assert_eq!(cgroup(b""), None);
+    assert_eq!(cgroup(b"what is this\n"), None);
+}
