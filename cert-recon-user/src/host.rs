@@ -61,6 +61,15 @@ fn selected(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(selected, _)| selected)
 }
 
+/// As what a security module has this process: its SELinux context or its AppArmor profile. `None` when none does.
+#[must_use]
+pub fn security_context() -> Option<String> {
+    let text = fs::read_to_string("/proc/self/attr/current").ok()?;
+    let text = text.trim_end_matches(['\0', '\n']);
+    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    (!text.is_empty() && text != "unconfined" && is_plain).then(|| text.to_owned())
+}
+
 /// Whether this kernel has the BPF ring buffer, as far as it can be told: found out by making one.
 #[must_use]
 pub fn has_ring_buffer() -> bool {

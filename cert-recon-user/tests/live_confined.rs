@@ -64,13 +64,25 @@ fn selinux_in_enforcing_mode_lets_it_watch_where_its_policy_allows_ebpf_and_is_n
     assert_eq!(context_of(watch.pid()), "host_u:host_r:host_t");
     assert_sees(watch);
 
-    let next = sys::c_path("/proc/self/attr/exec");
-    let mut confined = Command::new(binary());
-    confined.args(FINDINGS);
-    // SAFETY: the step only makes system calls.
-    unsafe { confined.pre_exec(move || sys::child_write(&next, b"host_u:host_r:confined_t")) };
-    let ended = output_of(&mut confined);
+    let confined = |args: &[&str]| {
+        let next = sys::c_path("/proc/self/attr/exec");
+        let mut confined = Command::new(binary());
+        confined.args(args);
+        // SAFETY: the step only makes system calls.
+        unsafe { confined.pre_exec(move || sys::child_write(&next, b"host_u:host_r:confined_t")) };
+        output_of(&mut confined)
+    };
+    let ended = confined(&FINDINGS);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
-    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+    for said in ["EACCES", "as host_u:host_r:confined_t", "map_create"] {
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
+    let doctor = confined(&["doctor"]);
+    for said in [
+        "missing  BPF ring buffer: the kernel refuses",
+        "runs as host_u:host_r:confined_t",
+    ] {
+        assert!(doctor.stdout.contains(said), "{said}: {doctor:?}");
+    }
 }

@@ -157,7 +157,7 @@ pub(crate) fn run_all() -> Result<()> {
     let parse = |words: Vec<&str>| <Defaults as clap::Parser>::parse_from(words).args;
     let mut args = parse(words.collect());
     // What user space makes of execs: each kernel tells of them in the same way, which other tests show.
-    args.once = ["live_hosts", "live_renamed", "live_tuning"]
+    args.once = ["live_hosts", "live_record", "live_renamed", "live_tuning"]
         .map(str::to_owned)
         .to_vec();
     // Its tests are built for it alone, which is most of what it takes.

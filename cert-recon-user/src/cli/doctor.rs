@@ -142,7 +142,12 @@ fn ring_buffer() -> Line {
             "the kernel has none",
             "`watch` can't start: it came with Linux 5.8",
         ),
-        Err(error) => line(State::Unknown, "BPF ring buffer", error.to_string(), ""),
+        Err(error) => line(
+            State::Miss,
+            "BPF ring buffer",
+            format!("the kernel refuses to make one: {error}"),
+            "`watch` can't start: the policy of a security module or a container's seccomp filter forbids it",
+        ),
     }
 }
 
@@ -151,6 +156,14 @@ fn locked_memory() -> Line {
     const WHAT: &str = "locked memory";
     let counts = match host::maps_count_as_locked() {
         Some(counts) => counts,
+        None if host::missing_capabilities().is_empty() => {
+            return line(
+                State::Unknown,
+                WHAT,
+                "can't be tried: the kernel refuses to make an eBPF map",
+                "",
+            );
+        }
         None => return line(State::Unknown, WHAT, "can't be tried without the capabilities", ""),
     };
     if !counts {
@@ -224,7 +237,11 @@ fn unprivileged() -> Line {
 
 fn lsm() -> Line {
     match fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(list) => line(State::Ok, "security modules", list.trim().to_owned(), ""),
+        Ok(list) => {
+            let context =
+                host::security_context().map_or_else(String::new, |context| format!("; this runs as {context}"));
+            line(State::Ok, "security modules", format!("{}{context}", list.trim()), "")
+        }
         Err(_) => line(
             State::Unknown,
             "security modules",

@@ -77,6 +77,20 @@ pub enum LiveError {
         /// What the kernel said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A security module refused.
+    #[error(
+        "the kernel refused the eBPF {what} (EACCES) although this process has the capabilities: the policy of a security \
+         module forbids it to {to}. With SELinux that domain needs map_create, map_read, map_write, prog_load \
+         and prog_run of class bpf; `ausearch -m avc -ts recent` shows what was refused"
+    )]
+    Denied {
+        /// `map` or `program`.
+        what: &'static str,
+        /// Who is refused, as the security module has this process.
+        to: String,
+        /// What the kernel said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The program could not be loaded or attached for another reason.
     #[error("{what} the eBPF program: {source}")]
     Load {

@@ -313,6 +313,8 @@ impl Live {
             taken = true;
             match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
                 Ok(None) => {}
+                // A thread of the kernel's own executes nothing.
+                Ok(Some(Aside::Task(task))) if task.image == 0 => {}
                 Ok(Some(Aside::Task(task))) => each(Arrival::Running(Running {
                     pid: task.pid,
                     start_boot_ns: task.start_boot_ns,
@@ -606,6 +608,11 @@ fn explain_load(error: EbpfError) -> LiveError {
     explain("map", Box::new(error), code)
 }
 
+/// EACCES is also what the verifier says to programs: then it says more.
+fn is_silent(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { verifier_log, .. } if verifier_log.to_string().trim().is_empty())
+}
+
 fn explain_program(error: ProgramError) -> LiveError {
     // Lockdown takes helper functions away, too.
     if host::lockdown(Path::new(host::LOCKDOWN)).as_deref() != Some("confidentiality")
@@ -617,7 +624,7 @@ fn explain_program(error: ProgramError) -> LiveError {
             said,
         };
     }
-    let code = os_error(&error);
+    let code = os_error(&error).filter(|code| *code != rustix::io::Errno::ACCESS.raw_os_error() || is_silent(&error));
     explain("program", Box::new(error), code)
 }
 
@@ -642,6 +649,11 @@ fn explain(what: &'static str, source: Box<dyn Error + Send + Sync>, code: Optio
     }
     if code == Some(rustix::io::Errno::PERM.raw_os_error()) {
         return LiveError::Refused { what, source };
+    }
+    if code == Some(rustix::io::Errno::ACCESS.raw_os_error()) {
+        let context = host::security_context().map(|context| format!("what runs as {context}"));
+        let to = context.unwrap_or_else(|| "this process".to_owned());
+        return LiveError::Denied { what, to, source };
     }
     LiveError::Load {
         what: "loading",
