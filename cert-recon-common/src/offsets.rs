@@ -1,10 +1,14 @@
-//! Offsets of kernel structure members, which the loader reads from the kernel's BTF and hands to the program as a frozen
-//! global, so that the verifier knows each as a constant and removes the code of members that this kernel lacks.
+//! Offsets of kernel structure members, which the loader reads from the kernel's BTF and puts into the program's instructions, so that
+//! the verifier knows each as a constant and removes the code of members that this kernel lacks.
 
 use crate::layout::record;
 
 /// The offset of a member that this kernel does not have. Code behind it is pruned by the verifier.
 pub const ABSENT: u32 = u32::MAX;
+
+/// What the program sets registers to where it wants an offset, plus the place of that offset in [`Offsets`] in bytes. The loader
+/// changes those instructions (`mov`, a 32-bit number of 64 bits with its sign) and no others have such a number.
+pub const PLACEHOLDER: u32 = 0x4f46_0000;
 
 record! {
     /// Byte offsets of members within their structures, named `structure_member`. [`ABSENT`] where the kernel has none.

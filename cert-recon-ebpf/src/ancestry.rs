@@ -43,13 +43,13 @@ pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
 
 /// Where in a task are what is read of an ancestor: found out once for all of them.
 struct Places {
-    tgid: u32,
-    mm: u32,
-    real_parent: u32,
-    group_leader: u32,
+    tgid: u64,
+    mm: u64,
+    real_parent: u64,
+    group_leader: u64,
     links: Span,
-    start_boottime: u32,
-    comm: u32,
+    start_boottime: u64,
+    comm: u64,
     rest: Span,
 }
 

@@ -1,9 +1,9 @@
 //! The cgroup's path, walked like a file's: leaf first.
 
-use cert_recon_common::{ABSENT, flags};
+use cert_recon_common::flags;
 
 use crate::{
-    kernel::{Members, Span, copy_str, current, member_u64, offset},
+    kernel::{Members, NONE, Span, copy_str, current, member_u64, offset},
     maps::{Scratch, TAIL, count},
 };
 
@@ -18,7 +18,7 @@ const NAME: u32 = 256;
 /// in its root, and version 1 tells; and a runtime may know version 1 only on a host that has both.
 #[inline(always)]
 pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
-    if offset!(task_cgroups) == ABSENT {
+    if offset!(task_cgroups) == NONE {
         return;
     }
     let set = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_cgroups));
@@ -66,7 +66,7 @@ fn walk<const FOLLOW: bool>(s: &mut Scratch, mut node: u64) -> bool {
 /// version 2's.
 #[inline(always)]
 fn v1_of<const FOLLOW: bool>(set: u64, v2: u64) -> u64 {
-    if offset!(css_set_v1) == ABSENT {
+    if offset!(css_set_v1) == NONE {
         return 0;
     }
     let css = member_u64::<FOLLOW>(set, offset!(css_set_v1));

@@ -7,18 +7,38 @@
 //! What does both is generic: `FOLLOW` says that pointers can be followed. A program is made for each, without a look at
 //! which it is while it runs.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::helpers::generated;
+use cert_recon_common::PLACEHOLDER;
 
-/// The offset of a member, a constant for the verifier. Of one that kernels may lack it is compared with `ABSENT` before it is used.
+/// The offset of a member: a constant in an instruction, which the loader puts there. Of one that kernels may lack it is compared
+/// with [`NONE`] before it is used.
 macro_rules! offset {
     ($member:ident) => {
-        // SAFETY: a static of this program; volatile, because the loader changes it behind the compiler's back.
-        unsafe { core::ptr::read_volatile(&raw const $crate::maps::OFFSETS.$member) }
+        $crate::kernel::immediate::<{ core::mem::offset_of!(cert_recon_common::Offsets, $member) }>()
     };
 }
 pub(crate) use offset;
+
+/// The offset of a member that this kernel does not have.
+pub(crate) const NONE: u64 = u64::MAX;
+
+/// An instruction that the loader changes: see [`cert_recon_common::PLACEHOLDER`].
+#[inline(always)]
+pub(crate) fn immediate<const MEMBER: usize>() -> u64 {
+    let value;
+    // SAFETY: sets a register. Not `pure`: a value that is kept for a second use costs as much as it is to make it anew.
+    unsafe {
+        asm!(
+            "{value} = {placeholder}",
+            value = out(reg) value,
+            placeholder = const (PLACEHOLDER as usize + MEMBER),
+            options(nomem, nostack)
+        );
+    }
+    value
+}
 
 /// The task that runs exec, as a pointer that can be followed if there are such. `task` is the tracepoint's.
 #[inline(always)]
@@ -46,9 +66,9 @@ pub(crate) fn number(place: &mut u64, pointer: u64) -> u64 {
 /// No branch on the helper's answer: it fills what it can't read with zeros (`bpf_probe_read_kernel_common()` in
 /// `kernel/trace/bpf_trace.c`), and each branch would be walked by the verifier in every turn of a loop.
 #[inline(always)]
-pub(crate) fn read<T: Number>(base: u64, offset: u32) -> T {
+pub(crate) fn read<T: Number>(base: u64, offset: u64) -> T {
     let mut value = T::ZERO;
-    let from = (base + u64::from(offset)) as *const c_void;
+    let from = (base + offset) as *const c_void;
     // SAFETY: the helper checks the address; `value` is a number, for which any bytes are valid.
     unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, from) };
     value
@@ -77,8 +97,8 @@ pub(crate) const SPAN: usize = 512;
 
 /// Where members of one structure are.
 pub(crate) struct Span {
-    start: u32,
-    len: u32,
+    start: u64,
+    len: u64,
     /// Near enough to each other to be read in one call.
     is_near: bool,
 }
@@ -86,8 +106,8 @@ pub(crate) struct Span {
 impl Span {
     /// Of members as [`Members::read`] takes them.
     #[inline(always)]
-    pub(crate) fn of<const N: usize>(members: [(u32, u32); N]) -> Self {
-        let (mut start, mut end) = (u32::MAX, 0);
+    pub(crate) fn of<const N: usize>(members: [(u64, u64); N]) -> Self {
+        let (mut start, mut end) = (u64::MAX, 0);
         for (offset, size) in members {
             start = if offset < start { offset } else { start };
             end = if offset + size > end { offset + size } else { end };
@@ -97,7 +117,7 @@ impl Span {
         Self {
             start,
             len: end.wrapping_sub(start),
-            is_near: end > start && end - start <= SPAN as u32,
+            is_near: end > start && end - start <= SPAN as u64,
         }
     }
 }
@@ -109,7 +129,7 @@ impl Span {
 /// What is wanted must be taken out before the same buffer is used again.
 pub(crate) struct Members<const FOLLOW: bool> {
     base: u64,
-    start: u32,
+    start: u64,
     is_near: bool,
     buffer: *const u64,
 }
@@ -118,7 +138,7 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     /// Reads members (offset and size, 8 bytes at most) of the structure at `base`. If pointers can be
     /// followed, that was followed from [`current`] to here.
     #[inline(always)]
-    pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u32, u32); N]) -> Self {
+    pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u64, u64); N]) -> Self {
         Self::read_span(buffer, base, &Span::of(members))
     }
 
@@ -128,9 +148,9 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
         let is_near = !FOLLOW && span.is_near;
         let buffer = buffer.as_mut_ptr();
         if is_near {
-            let from = (base + u64::from(span.start)) as *const c_void;
+            let from = (base + span.start) as *const c_void;
             // SAFETY: the buffer has `SPAN` bytes; the helper checks the address, and fills with zeros what it can't read.
-            unsafe { generated::bpf_probe_read_kernel(buffer.cast(), span.len, from) };
+            unsafe { generated::bpf_probe_read_kernel(buffer.cast(), span.len as u32, from) };
         }
         Self {
             base,
@@ -141,7 +161,7 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     }
 
     #[inline(always)]
-    fn get<T: Number>(&self, offset: u32) -> T {
+    fn get<T: Number>(&self, offset: u64) -> T {
         if FOLLOW {
             load(self.base, offset)
         } else if self.is_near {
@@ -160,19 +180,19 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
 
     /// A pointer or 64-bit number; 0 when it can't be read.
     #[inline(always)]
-    pub(crate) fn u64(&self, offset: u32) -> u64 {
+    pub(crate) fn u64(&self, offset: u64) -> u64 {
         self.get(offset)
     }
 
     /// A 32-bit number; 0 when it can't be read.
     #[inline(always)]
-    pub(crate) fn u32(&self, offset: u32) -> u32 {
+    pub(crate) fn u32(&self, offset: u64) -> u32 {
         self.get(offset)
     }
 
     /// 16 bytes of text, of which both halves were asked for; zeros when it can't be read.
     #[inline(always)]
-    pub(crate) fn text(&self, offset: u32) -> (u64, u64) {
+    pub(crate) fn text(&self, offset: u64) -> (u64, u64) {
         if FOLLOW {
             (letters(self.base, offset), letters(self.base, offset + 8))
         } else {
@@ -183,31 +203,31 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
 
 /// A member of the structure at `base` as [`Members::read`] has it: a pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
-pub(crate) fn member_u64<const FOLLOW: bool>(base: u64, offset: u32) -> u64 {
+pub(crate) fn member_u64<const FOLLOW: bool>(base: u64, offset: u64) -> u64 {
     member::<FOLLOW, u64>(base, offset)
 }
 
 /// As [`member_u64`], for a 32-bit number.
 #[inline(always)]
-pub(crate) fn member_u32<const FOLLOW: bool>(base: u64, offset: u32) -> u32 {
+pub(crate) fn member_u32<const FOLLOW: bool>(base: u64, offset: u64) -> u32 {
     member::<FOLLOW, u32>(base, offset)
 }
 
 #[inline(always)]
-fn member<const FOLLOW: bool, T: Number>(base: u64, offset: u32) -> T {
+fn member<const FOLLOW: bool, T: Number>(base: u64, offset: u64) -> T {
     if FOLLOW { load(base, offset) } else { read(base, offset) }
 }
 
 #[inline(always)]
-fn load<T: Number>(base: u64, offset: u32) -> T {
-    let from = (base + u64::from(offset)) as *const T;
+fn load<T: Number>(base: u64, offset: u64) -> T {
+    let from = (base + offset) as *const T;
     // SAFETY: the verifier has checked that a member of this size is there; a pointer that leads nowhere gives zeros.
     unsafe { from.read_volatile() }
 }
 
 /// 8 bytes of an array of characters, which the verifier lets a program load one by one only.
 #[inline(always)]
-fn letters(base: u64, offset: u32) -> u64 {
+fn letters(base: u64, offset: u64) -> u64 {
     let mut all = 0;
     let mut i = 0;
     while i < 8 {
@@ -219,7 +239,7 @@ fn letters(base: u64, offset: u32) -> u64 {
 
 /// A pointer or 64-bit number; 0 when it can't be read.
 #[inline(always)]
-pub(crate) fn read_u64(base: u64, offset: u32) -> u64 {
+pub(crate) fn read_u64(base: u64, offset: u64) -> u64 {
     read(base, offset)
 }
 

@@ -16,6 +16,7 @@
 //! developers, `watch --verbose`; without that the verifier removes the code).
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 #![expect(
     missing_docs,
     unreachable_pub,

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, PerCpuArray, ProgramArray, RingBuf},
 };
-use cert_recon_common::{ABSENT, Counters, Head, LANES, Offsets, Task, program};
+use cert_recon_common::{Counters, Head, LANES, Task, program};
 
 use crate::kernel::SPAN;
 
@@ -70,70 +70,13 @@ pub(crate) struct ScanState {
     pub(crate) members: [u64; SPAN / 8],
 }
 
-/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader like [`OFFSETS`].
+/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader before the program is loaded, and frozen.
 #[unsafe(no_mangle)]
 pub(crate) static CANARY: [u64; 2] = [0; 2];
 
-/// Bytes that a CPU may send without waking user space. Set by the loader like [`OFFSETS`].
+/// Bytes that a CPU may send without waking user space. Set by the loader like [`CANARY`].
 #[unsafe(no_mangle)]
 pub(crate) static QUIET_BYTES: u64 = 0;
-
-/// Set by the loader from the kernel's BTF before the program is loaded, and frozen.
-#[unsafe(no_mangle)]
-pub(crate) static OFFSETS: Offsets = Offsets {
-    task_tgid: ABSENT,
-    task_real_parent: ABSENT,
-    task_group_leader: ABSENT,
-    task_start_boottime: ABSENT,
-    task_tasks: ABSENT,
-    task_cgroups: ABSENT,
-    task_cred: ABSENT,
-    task_comm: ABSENT,
-    task_fs: ABSENT,
-    task_mm: ABSENT,
-    task_signal: ABSENT,
-    task_loginuid: ABSENT,
-    task_sessionid: ABSENT,
-    cred_uid: ABSENT,
-    cred_gid: ABSENT,
-    cred_euid: ABSENT,
-    cred_egid: ABSENT,
-    mm_arg_start: ABSENT,
-    mm_arg_end: ABSENT,
-    mm_exe_file: ABSENT,
-    mm_start_stack: ABSENT,
-    css_set_v2: ABSENT,
-    css_set_v1: ABSENT,
-    css_cgroup: ABSENT,
-    cgroup_root: ABSENT,
-    cgroup_kn: ABSENT,
-    kernfs_parent: ABSENT,
-    kernfs_name: ABSENT,
-    kernfs_id: ABSENT,
-    file_path_mnt: ABSENT,
-    file_path_dentry: ABSENT,
-    fs_pwd_mnt: ABSENT,
-    fs_pwd_dentry: ABSENT,
-    dentry_parent: ABSENT,
-    dentry_name_len: ABSENT,
-    dentry_name: ABSENT,
-    dentry_inode: ABSENT,
-    mount_parent: ABSENT,
-    mount_mountpoint: ABSENT,
-    mount_ns: ABSENT,
-    mount_mnt: ABSENT,
-    vfsmount_root: ABSENT,
-    inode_ino: ABSENT,
-    inode_nlink: ABSENT,
-    inode_size: ABSENT,
-    inode_sb: ABSENT,
-    super_dev: ABSENT,
-    signal_tty: ABSENT,
-    tty_name: ABSENT,
-    binprm_filename: ABSENT,
-    binprm_interp: ABSENT,
-    binprm_argc: ABSENT,
-};
 
 /// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
 const SCRATCH_SIZE: usize = 32 << 10;

@@ -29,9 +29,9 @@ const ERRORS: u64 = u64::MAX - 4094;
 
 /// Where a dentry's name and parent are.
 struct Links {
-    parent: u32,
-    len: u32,
-    name: u32,
+    parent: u64,
+    len: u64,
+    name: u64,
     span: Span,
 }
 
@@ -98,7 +98,7 @@ fn begin(s: &mut Scratch, which: u32, mnt: u64, root: u64, dentry: u64) {
     s.passes = 0;
     s.path_start = s.pos;
     s.dentry = dentry;
-    s.mount = number(&mut s.outcome, mnt).wrapping_sub(u64::from(offset!(mount_mnt)));
+    s.mount = number(&mut s.outcome, mnt).wrapping_sub(offset!(mount_mnt));
     s.mount_root = root;
 }
 
@@ -215,7 +215,7 @@ fn cross(s: &mut Scratch) -> u64 {
     }
     s.dentry = read_u64(mount, offset!(mount_mountpoint));
     s.mount = parent;
-    s.mount_root = read_u64(parent + u64::from(offset!(mount_mnt)), offset!(vfsmount_root));
+    s.mount_root = read_u64(parent + offset!(mount_mnt), offset!(vfsmount_root));
     GO_ON
 }
 

@@ -24,13 +24,13 @@ pub(crate) enum Progress {
 
 /// Where is what is read of each process: found out once for all of them.
 pub(crate) struct Places {
-    tasks: u32,
-    mm: u32,
-    tgid: u32,
-    start_boottime: u32,
+    tasks: u64,
+    mm: u64,
+    tgid: u64,
+    start_boottime: u64,
     task: Span,
-    exe_file: u32,
-    start_stack: u32,
+    exe_file: u64,
+    start_stack: u64,
     image: Span,
 }
 
@@ -82,10 +82,7 @@ pub(crate) fn begin(s: &mut ScanState, task: u64) {
 #[inline(always)]
 pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
     let members = Members::<false>::read_span(&mut s.members, s.task, &at.task);
-    let (mm, next) = (
-        members.u64(at.mm),
-        members.u64(at.tasks).wrapping_sub(u64::from(at.tasks)),
-    );
+    let (mm, next) = (members.u64(at.mm), members.u64(at.tasks).wrapping_sub(at.tasks));
     s.record.pid = members.u32(at.tgid);
     s.record.start_boot_ns = members.u64(at.start_boottime);
     let members = Members::<false>::read_span(&mut s.members, mm, &at.image);
@@ -94,7 +91,7 @@ pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
     s.sent += 1;
     // SAFETY: the structure's own bytes; it has no padding. The answer is 0 or an error number.
     s.failed |= unsafe { emit::answer((&raw mut s.record).cast(), Task::SIZE as u64, emit::WAKE_IF_EMPTIED) };
-    if next == s.first || next == 0u64.wrapping_sub(u64::from(at.tasks)) {
+    if next == s.first || next == 0u64.wrapping_sub(at.tasks) {
         Progress::Done
     } else {
         Progress::More

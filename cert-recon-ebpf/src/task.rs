@@ -1,11 +1,11 @@
 //! The fixed facts of an exec: who runs it, where from, with which rights.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
-use cert_recon_common::{ABSENT, Head, LANE_SHIFT, Prefix, flags, kind};
+use cert_recon_common::{Head, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
-    kernel::{Members, copy_str, current, member_u32, member_u64, number, offset, read_u64},
+    kernel::{Members, NONE, copy_str, current, member_u32, member_u64, number, offset, read_u64},
     maps::{Scratch, TAIL, count, fill},
     path,
 };
@@ -52,7 +52,7 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         offset!(task_comm),
         offset!(task_signal),
     );
-    let audit = offset!(task_loginuid) != ABSENT;
+    let audit = offset!(task_loginuid) != NONE;
     // Of a kernel without audit, something else is read, and told to mean nothing.
     let (loginuid, session) = if audit {
         (offset!(task_loginuid), offset!(task_sessionid))
@@ -185,13 +185,13 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     if interp != filename {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
-    let tty = if offset!(tty_name) == ABSENT {
+    let tty = if offset!(tty_name) == NONE {
         0
     } else {
         member_u64::<FOLLOW>(signal, offset!(signal_tty))
     };
     if tty != 0 {
-        s.head.tty_len = append_str::<TTY_NAME>(s, tty + u64::from(offset!(tty_name))).unwrap_or(0);
+        s.head.tty_len = append_str::<TTY_NAME>(s, tty + offset!(tty_name)).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }
     // The walk begins behind the strings.

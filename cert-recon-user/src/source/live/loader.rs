@@ -22,7 +22,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    LiveError, convert, offsets,
+    LiveError, convert, offsets, placeholders,
     programs::{Programs, metric_name},
     reassembly::{Aside, Assembled, Reassembler},
     wakeups::WakeUps,
@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The compiled program. `cargo xtask build-ebpf` makes it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
 
 /// Whether the kernel measures programs.
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -208,15 +208,18 @@ impl Live {
         let layout = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
         drop(btf);
         host::lift_memlock();
+        let (object, _) = placeholders::fill(OBJECT, &layout.offsets).map_err(|source| LiveError::Load {
+            what: "reading",
+            source: Box::new(source),
+        })?;
 
         let mut ebpf = host::without_opening_files(EbpfLoader::new)
             .btf(None)
-            .override_global("OFFSETS", &layout.offsets.encode()[..], true)
             .override_global("QUIET_BYTES", &quiet_bytes(options.ring_size), true)
             .override_global("CANARY", &options.nonce[..], true)
             .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
-            .load(OBJECT)
+            .load(&object)
             .map_err(explain_load)?;
         let chosen = verify_either(&mut ebpf, layout.may_preempt)?;
         let logger = (log_level() != 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
