@@ -13,7 +13,7 @@ mod offsets;
 mod record;
 
 pub use counters::Counters;
-pub use offsets::{ABSENT, Offsets, PLACEHOLDER};
+pub use offsets::{ABSENT, Offsets, placeholder};
 pub use record::{
     ANCESTORS, Ancestor, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head,
     HeadRecord, INLINE_ARGV, LANE_SHIFT, LANES, Prefix, Record, Scan, Task, flags, kind,

@@ -6,9 +6,20 @@ use crate::layout::record;
 /// The offset of a member that this kernel does not have. Code behind it is pruned by the verifier.
 pub const ABSENT: u32 = u32::MAX;
 
-/// What the program sets registers to where it wants an offset, plus the place of that offset in [`Offsets`] in bytes. The loader
-/// changes those instructions (`mov`, a 32-bit number of 64 bits with its sign) and no others have such a number.
-pub const PLACEHOLDER: u32 = 0x4f46_0000;
+/// What stands in the program's instructions where it wants an offset. The loader puts the offset there; no other instruction has
+/// such a number.
+pub mod placeholder {
+    /// `mov`, a 32-bit number of 64 bits with its sign: this and the place of the offset in [`Offsets`](super::Offsets), in bytes.
+    pub const SET: u32 = 0x4f46_0000;
+    /// Loads from memory: from this on, 16 numbers for each offset, of which the lowest bits are added to it.
+    pub const LOAD: u16 = 0x7000;
+
+    /// The displacement of a load `further` bytes, 15 at most, behind the offset at a place.
+    #[must_use]
+    pub const fn load(place: usize, further: usize) -> u16 {
+        LOAD + (place / 4 * 16 + further) as u16
+    }
+}
 
 record! {
     /// Byte offsets of members within their structures, named `structure_member`. [`ABSENT`] where the kernel has none.

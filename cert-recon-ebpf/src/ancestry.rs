@@ -3,7 +3,7 @@
 use cert_recon_common::{ANCESTORS, Ancestor};
 
 use crate::{
-    kernel::{Members, SPAN, Span, current, member_u64, number, offset},
+    kernel::{Members, SPAN, Span, current, member, number},
     maps::{Scratch, TAIL},
 };
 
@@ -15,8 +15,8 @@ fn image<const FOLLOW: bool>(buffer: &mut [u64; SPAN / 8], place: &mut u64, mm: 
     if mm == 0 {
         return 0;
     }
-    let (exe_file, start_stack) = (offset!(mm_exe_file), offset!(mm_start_stack));
-    let members = Members::<FOLLOW>::read(buffer, mm, [(exe_file, 8), (start_stack, 8)]);
+    let (exe_file, start_stack) = (member!(mm_exe_file), member!(mm_start_stack));
+    let members = Members::<FOLLOW>::read(buffer, mm, [(exe_file.offset(), 8), (start_stack.offset(), 8)]);
     key(number(place, members.u64(exe_file)), members.u64(start_stack))
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn key(file: u64, stack: u64) -> u64 {
 /// Appends the ancestors, nearest first, up to the first process.
 #[inline(always)]
 pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
-    let mut task = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_real_parent));
+    let mut task = member!(task_real_parent).u64_of::<FOLLOW>(current::<FOLLOW>(s.task));
     s.head.ancestors = 0;
     let places = Places::read();
     for _ in 0..ANCESTORS {
@@ -43,31 +43,19 @@ pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
 
 /// Where in a task are what is read of an ancestor: found out once for all of them.
 struct Places {
-    tgid: u64,
-    mm: u64,
-    real_parent: u64,
-    group_leader: u64,
     links: Span,
-    start_boottime: u64,
-    comm: u64,
     rest: Span,
 }
 
 impl Places {
     #[inline(always)]
     fn read() -> Self {
-        let (tgid, mm) = (offset!(task_tgid), offset!(task_mm));
-        let (real_parent, group_leader) = (offset!(task_real_parent), offset!(task_group_leader));
-        let (start_boottime, comm) = (offset!(task_start_boottime), offset!(task_comm));
+        let (tgid, mm) = (member!(task_tgid).offset(), member!(task_mm).offset());
+        let (real_parent, leader) = (member!(task_real_parent).offset(), member!(task_group_leader).offset());
+        let (start_boottime, comm) = (member!(task_start_boottime).offset(), member!(task_comm).offset());
         Self {
-            tgid,
-            mm,
-            real_parent,
-            group_leader,
-            links: Span::of([(tgid, 4), (mm, 8), (real_parent, 8), (group_leader, 8)]),
-            start_boottime,
-            comm,
-            rest: Span::of([(start_boottime, 8), (comm, 8), (comm + 8, 8)]),
+            links: Span::of([(tgid, 4), (mm, 8), (real_parent, 8), (leader, 8)]),
+            rest: Span::of([(start_boottime, 8), (comm, 16)]),
         }
     }
 }
@@ -76,10 +64,14 @@ impl Places {
 #[inline(always)]
 fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64, at: &Places) -> Option<u64> {
     let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.links);
-    let pid = members.u32(at.tgid);
-    let mm = members.u64(at.mm);
-    let leader = members.u64(at.group_leader);
-    let mut parent = if FOLLOW { 0 } else { members.u64(at.real_parent) };
+    let pid = members.u32(member!(task_tgid));
+    let mm = members.u64(member!(task_mm));
+    let leader = members.u64(member!(task_group_leader));
+    let mut parent = if FOLLOW {
+        0
+    } else {
+        members.u64(member!(task_real_parent))
+    };
     // Volatile: the compiler would add it to an address before the comparison, which the verifier refuses.
     // SAFETY: a field of the scratch value.
     let pos = unsafe { core::ptr::read_volatile(&raw const s.pos) };
@@ -87,12 +79,16 @@ fn climb<const FOLLOW: bool>(s: &mut Scratch, task: u64, at: &Places) -> Option<
         return None;
     }
     let members = Members::<FOLLOW>::read_span(&mut s.members, task, &at.rest);
-    let mut start_boot_ns = if FOLLOW { 0 } else { members.u64(at.start_boottime) };
-    let comm = members.text(at.comm);
+    let mut start_boot_ns = if FOLLOW {
+        0
+    } else {
+        members.u64(member!(task_start_boottime))
+    };
+    let comm = members.text(member!(task_comm));
     // Without a look at whether it is the same where that costs as much, and the verifier would walk both ways.
     if FOLLOW || leader != task {
-        start_boot_ns = member_u64::<FOLLOW>(leader, at.start_boottime);
-        parent = member_u64::<FOLLOW>(leader, at.real_parent);
+        start_boot_ns = member!(task_start_boottime).u64_of::<FOLLOW>(leader);
+        parent = member!(task_real_parent).u64_of::<FOLLOW>(leader);
     }
     let image = image::<FOLLOW>(&mut s.members, &mut s.dentry, mm);
     // SAFETY: the bytes of an `Ancestor` from `pos` are within the tail, by the comparison above; written without regard to

@@ -3,7 +3,7 @@
 use cert_recon_common::flags;
 
 use crate::{
-    kernel::{Members, NONE, Span, copy_str, current, member_u64, offset},
+    kernel::{Members, Span, copy_str, current, member},
     maps::{Scratch, TAIL, count},
 };
 
@@ -18,77 +18,75 @@ const NAME: u32 = 256;
 /// in its root, and version 1 tells; and a runtime may know version 1 only on a host that has both.
 #[inline(always)]
 pub(crate) fn append<const FOLLOW: bool>(s: &mut Scratch) {
-    if offset!(task_cgroups) == NONE {
+    if !member!(task_cgroups).is_there() {
         return;
     }
-    let set = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_cgroups));
+    let set = member!(task_cgroups).u64_of::<FOLLOW>(current::<FOLLOW>(s.task));
     if set == 0 {
         return;
     }
     s.path_start = s.pos;
     s.head.flags |= flags::CGROUP;
-    let v2 = member_u64::<FOLLOW>(set, offset!(css_set_v2));
-    let node = member_u64::<FOLLOW>(v2, offset!(cgroup_kn));
-    s.head.cgroup_id = member_u64::<FOLLOW>(node, offset!(kernfs_id));
-    let mut is_whole = walk::<FOLLOW>(s, node);
+    let v2 = member!(css_set_v2).u64_of::<FOLLOW>(set);
+    let node = member!(cgroup_kn).u64_of::<FOLLOW>(v2);
+    s.head.cgroup_id = member!(kernfs_id).u64_of::<FOLLOW>(node);
+    walk::<FOLLOW>(s, node);
     let v1 = v1_of::<FOLLOW>(set, v2);
-    if v1 != 0 && is_whole && append_byte(s, 0) {
-        is_whole = walk::<FOLLOW>(s, v1);
+    if v1 != 0 && s.head.flags & flags::CGROUP_PATH_CUT == 0 {
+        append_byte(s, 0);
+        walk::<FOLLOW>(s, v1);
     }
-    if !is_whole {
-        s.head.flags |= flags::CGROUP_PATH_CUT;
+    if s.head.flags & flags::CGROUP_PATH_CUT != 0 {
         count(|c| c.path_cut += 1);
     }
     s.head.cgroup_len = (s.pos - s.path_start) as u32;
 }
 
-/// Appends the path of one hierarchy; whether it was whole. `node` was followed.
+/// Appends the path of one hierarchy, or says that it is cut. `node` was followed.
 #[inline(always)]
-fn walk<const FOLLOW: bool>(s: &mut Scratch, mut node: u64) -> bool {
-    let (parent_at, name_at) = (offset!(kernfs_parent), offset!(kernfs_name));
-    let links = Span::of([(parent_at, 8), (name_at, 8)]);
+fn walk<const FOLLOW: bool>(s: &mut Scratch, mut node: u64) {
+    let (parent_at, name_at) = (member!(kernfs_parent), member!(kernfs_name));
+    let links = Span::of([(parent_at.offset(), 8), (name_at.offset(), 8)]);
     for _ in 0..DEPTH {
         let members = Members::<FOLLOW>::read_span(&mut s.members, node, &links);
         let (parent, name) = (members.u64(parent_at), members.u64(name_at));
         if parent == 0 {
             // The root, whose name is empty.
-            return true;
+            return;
         }
         if !append_name(s, name) {
-            return false;
+            break;
         }
         node = parent;
     }
-    false
+    s.head.flags |= flags::CGROUP_PATH_CUT;
 }
 
 /// The place of the process in a hierarchy of version 1: a `kernfs_node`; 0 when this host has none, and the controller is in
 /// version 2's.
 #[inline(always)]
 fn v1_of<const FOLLOW: bool>(set: u64, v2: u64) -> u64 {
-    if offset!(css_set_v1) == NONE {
+    if !member!(css_set_v1).is_there() {
         return 0;
     }
-    let css = member_u64::<FOLLOW>(set, offset!(css_set_v1));
-    let cgroup = member_u64::<FOLLOW>(css, offset!(css_cgroup));
-    let root = offset!(cgroup_root);
-    if member_u64::<FOLLOW>(cgroup, root) == member_u64::<FOLLOW>(v2, root) {
+    let css = member!(css_set_v1).u64_of::<FOLLOW>(set);
+    let cgroup = member!(css_cgroup).u64_of::<FOLLOW>(css);
+    let root = member!(cgroup_root);
+    if root.u64_of::<FOLLOW>(cgroup) == root.u64_of::<FOLLOW>(v2) {
         return 0;
     }
-    member_u64::<FOLLOW>(cgroup, offset!(cgroup_kn))
+    member!(cgroup_kn).u64_of::<FOLLOW>(cgroup)
 }
 
-/// Appends a byte; false without room.
+/// Appends a byte. There is room for many more.
 #[inline(always)]
-fn append_byte(s: &mut Scratch, byte: u8) -> bool {
+fn append_byte(s: &mut Scratch, byte: u8) {
     let pos = s.pos;
-    if pos >= TAIL as u64 {
-        return false;
+    if pos < TAIL as u64 {
+        // SAFETY: within the tail, by the comparison above.
+        unsafe { s.tail.as_mut_ptr().add(pos as usize).write(byte) };
+        s.pos = pos + 1;
     }
-    // SAFETY: within the tail, by the comparison above.
-    unsafe { s.tail.as_mut_ptr().add(pos as usize).write(byte) };
-    s.pos = pos + 1;
-    true
 }
 
 /// Appends a name; false without room.

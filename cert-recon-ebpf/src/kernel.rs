@@ -10,34 +10,104 @@
 use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::helpers::generated;
-use cert_recon_common::PLACEHOLDER;
+use cert_recon_common::placeholder;
 
-/// The offset of a member: a constant in an instruction, which the loader puts there. Of one that kernels may lack it is compared
-/// with [`NONE`] before it is used.
-macro_rules! offset {
+/// A member of a kernel structure, by its name in [`Offsets`]. Of one that kernels may lack it is asked whether it is there before
+/// it is used.
+macro_rules! member {
     ($member:ident) => {
-        $crate::kernel::immediate::<{ core::mem::offset_of!(cert_recon_common::Offsets, $member) }>()
+        $crate::kernel::Member::<{ core::mem::offset_of!(cert_recon_common::Offsets, $member) }>
     };
 }
-pub(crate) use offset;
+pub(crate) use member;
 
-/// The offset of a member that this kernel does not have.
-pub(crate) const NONE: u64 = u64::MAX;
+/// A member of a kernel structure: the place of its offset in [`Offsets`]. The offset is a constant in instructions, which the loader
+/// puts there ([`cert_recon_common::placeholder`]).
+#[derive(Clone, Copy)]
+pub(crate) struct Member<const PLACE: usize>;
 
-/// An instruction that the loader changes: see [`cert_recon_common::PLACEHOLDER`].
-#[inline(always)]
-pub(crate) fn immediate<const MEMBER: usize>() -> u64 {
-    let value;
-    // SAFETY: sets a register. Not `pure`: a value that is kept for a second use costs as much as it is to make it anew.
-    unsafe {
-        asm!(
-            "{value} = {placeholder}",
-            value = out(reg) value,
-            placeholder = const (PLACEHOLDER as usize + MEMBER),
-            options(nomem, nostack)
-        );
+impl<const PLACE: usize> Member<PLACE> {
+    /// The member's offset.
+    #[inline(always)]
+    pub(crate) fn offset(self) -> u64 {
+        let value;
+        // SAFETY: sets a register.
+        unsafe {
+            asm!(
+                "{value} = {placeholder}",
+                value = out(reg) value,
+                placeholder = const placeholder::SET + PLACE as u32,
+                options(pure, nomem, nostack)
+            );
+        }
+        value
     }
-    value
+
+    /// Whether this kernel has it.
+    #[inline(always)]
+    pub(crate) fn is_there(self) -> bool {
+        self.offset() != u64::MAX
+    }
+
+    /// Of the structure at `base`, read as [`Members`] does: a pointer or 64-bit number; 0 when it can't be read.
+    #[inline(always)]
+    pub(crate) fn u64_of<const FOLLOW: bool>(self, base: u64) -> u64 {
+        self.number_of::<FOLLOW, u64>(base)
+    }
+
+    /// As [`Self::u64_of`], a 32-bit number.
+    #[inline(always)]
+    pub(crate) fn u32_of<const FOLLOW: bool>(self, base: u64) -> u32 {
+        self.number_of::<FOLLOW, u32>(base)
+    }
+
+    #[inline(always)]
+    fn number_of<const FOLLOW: bool, T: Number>(self, base: u64) -> T {
+        if FOLLOW {
+            self.load(base)
+        } else {
+            read(base, self.offset())
+        }
+    }
+
+    /// Loads the member of the structure at `base`, which was followed.
+    #[inline(always)]
+    fn load<T: Number>(self, base: u64) -> T {
+        T::load::<PLACE>(base)
+    }
+
+    /// The first or second 8 bytes of an array of characters, which the verifier lets a program load one by one only.
+    #[inline(always)]
+    fn letters(self, base: u64, second: bool) -> u64 {
+        macro_rules! letters {
+            ($($index:literal)*) => {{
+                let mut all = 0;
+                let mut shift = 0;
+                $(
+                    let letter: u64;
+                    // SAFETY: as in `Number::load`.
+                    unsafe {
+                        asm!(
+                            "{letter} = *(u8 *)({base} + {placeholder})",
+                            letter = out(reg) letter,
+                            base = in(reg) base,
+                            placeholder = const placeholder::load(PLACE, $index),
+                            options(readonly, nostack)
+                        );
+                    }
+                    all |= letter << shift;
+                    shift += 8;
+                )*
+                let _ = shift;
+                all
+            }};
+        }
+        if second {
+            letters!(8 9 10 11 12 13 14 15)
+        } else {
+            letters!(0 1 2 3 4 5 6 7)
+        }
+    }
 }
 
 /// The task that runs exec, as a pointer that can be followed if there are such. `task` is the tracepoint's.
@@ -78,19 +148,36 @@ pub(crate) fn read<T: Number>(base: u64, offset: u64) -> T {
 pub(crate) trait Number {
     /// All zeros.
     const ZERO: Self;
+
+    /// A member of the structure at `base`, by its place in [`cert_recon_common::Offsets`].
+    fn load<const PLACE: usize>(base: u64) -> Self;
 }
 
-impl Number for u8 {
-    const ZERO: Self = 0;
-}
+macro_rules! number {
+    ($number:ty, $instruction:literal) => {
+        impl Number for $number {
+            const ZERO: Self = 0;
 
-impl Number for u32 {
-    const ZERO: Self = 0;
+            #[inline(always)]
+            fn load<const PLACE: usize>(base: u64) -> Self {
+                let value: u64;
+                // SAFETY: the verifier has checked that a member of this size is there; a pointer that leads nowhere gives zeros.
+                unsafe {
+                    asm!(
+                        $instruction,
+                        value = out(reg) value,
+                        base = in(reg) base,
+                        placeholder = const placeholder::load(PLACE, 0),
+                        options(readonly, nostack)
+                    );
+                }
+                value as Self
+            }
+        }
+    };
 }
-
-impl Number for u64 {
-    const ZERO: Self = 0;
-}
+number!(u32, "{value} = *(u32 *)({base} + {placeholder})");
+number!(u64, "{value} = *(u64 *)({base} + {placeholder})");
 
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;
@@ -161,86 +248,51 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     }
 
     #[inline(always)]
-    fn get<T: Number>(&self, offset: u64) -> T {
+    fn get<T: Number, const PLACE: usize>(&self, member: Member<PLACE>) -> T {
         if FOLLOW {
-            load(self.base, offset)
+            member.load(self.base)
         } else if self.is_near {
             // SAFETY: within the buffer: the member is one of those that were read. Volatile, so that it is read before
             // the buffer is used again.
             unsafe {
                 self.buffer
-                    .byte_add((offset - self.start) as usize)
+                    .byte_add((member.offset() - self.start) as usize)
                     .cast::<T>()
                     .read_volatile()
             }
         } else {
-            read(self.base, offset)
+            read(self.base, member.offset())
         }
     }
 
     /// A pointer or 64-bit number; 0 when it can't be read.
     #[inline(always)]
-    pub(crate) fn u64(&self, offset: u64) -> u64 {
-        self.get(offset)
+    pub(crate) fn u64<const PLACE: usize>(&self, member: Member<PLACE>) -> u64 {
+        self.get(member)
     }
 
     /// A 32-bit number; 0 when it can't be read.
     #[inline(always)]
-    pub(crate) fn u32(&self, offset: u64) -> u32 {
-        self.get(offset)
+    pub(crate) fn u32<const PLACE: usize>(&self, member: Member<PLACE>) -> u32 {
+        self.get(member)
     }
 
-    /// 16 bytes of text, of which both halves were asked for; zeros when it can't be read.
+    /// 16 bytes of text, which were asked for as such; zeros when it can't be read.
     #[inline(always)]
-    pub(crate) fn text(&self, offset: u64) -> (u64, u64) {
+    pub(crate) fn text<const PLACE: usize>(&self, member: Member<PLACE>) -> (u64, u64) {
         if FOLLOW {
-            (letters(self.base, offset), letters(self.base, offset + 8))
+            (member.letters(self.base, false), member.letters(self.base, true))
+        } else if self.is_near {
+            // SAFETY: as in `get`.
+            unsafe {
+                let from = self.buffer.byte_add((member.offset() - self.start) as usize);
+                (from.read_volatile(), from.add(1).read_volatile())
+            }
         } else {
-            (self.get(offset), self.get(offset + 8))
+            let offset = member.offset();
+            (read(self.base, offset), read(self.base, offset + 8))
         }
     }
-}
-
-/// A member of the structure at `base` as [`Members::read`] has it: a pointer or 64-bit number; 0 when it can't be read.
-#[inline(always)]
-pub(crate) fn member_u64<const FOLLOW: bool>(base: u64, offset: u64) -> u64 {
-    member::<FOLLOW, u64>(base, offset)
-}
-
-/// As [`member_u64`], for a 32-bit number.
-#[inline(always)]
-pub(crate) fn member_u32<const FOLLOW: bool>(base: u64, offset: u64) -> u32 {
-    member::<FOLLOW, u32>(base, offset)
-}
-
-#[inline(always)]
-fn member<const FOLLOW: bool, T: Number>(base: u64, offset: u64) -> T {
-    if FOLLOW { load(base, offset) } else { read(base, offset) }
-}
-
-#[inline(always)]
-fn load<T: Number>(base: u64, offset: u64) -> T {
-    let from = (base + offset) as *const T;
-    // SAFETY: the verifier has checked that a member of this size is there; a pointer that leads nowhere gives zeros.
-    unsafe { from.read_volatile() }
-}
-
-/// 8 bytes of an array of characters, which the verifier lets a program load one by one only.
-#[inline(always)]
-fn letters(base: u64, offset: u64) -> u64 {
-    let mut all = 0;
-    let mut i = 0;
-    while i < 8 {
-        all |= u64::from(load::<u8>(base, offset + i)) << (8 * i);
-        i += 1;
-    }
-    all
-}
-
-/// A pointer or 64-bit number; 0 when it can't be read.
-#[inline(always)]
-pub(crate) fn read_u64(base: u64, offset: u64) -> u64 {
-    read(base, offset)
 }
 
 /// Copies `len` bytes of kernel memory.

@@ -8,7 +8,7 @@
 use cert_recon_common::{flags, program};
 
 use crate::{
-    kernel::{Members, Span, copy, current, member_u64, number, offset, read_u64},
+    kernel::{Members, Span, copy, current, member, number},
     maps::{Scratch, TAIL, count},
 };
 
@@ -27,31 +27,25 @@ const FOLLOWED: u32 = 24;
 /// Addresses from here on are error numbers (`IS_ERR_VALUE()` in `include/linux/err.h`).
 const ERRORS: u64 = u64::MAX - 4094;
 
-/// Where a dentry's name and parent are.
-struct Links {
-    parent: u64,
-    len: u64,
-    name: u64,
-    span: Span,
-}
+/// Where a dentry's name and parent are: found out once for a walk.
+struct Links(Span);
 
 impl Links {
     #[inline(always)]
     fn read() -> Self {
-        let (parent, len, name) = (offset!(dentry_parent), offset!(dentry_name_len), offset!(dentry_name));
-        Self {
-            parent,
-            len,
-            name,
-            span: Span::of([(parent, 8), (len, 4), (name, 8)]),
-        }
+        let (parent, len, name) = (member!(dentry_parent), member!(dentry_name_len), member!(dentry_name));
+        Self(Span::of([(parent.offset(), 8), (len.offset(), 4), (name.offset(), 8)]))
     }
 
     /// The parent, the length of the name and where that is.
     #[inline(always)]
     fn of<const FOLLOW: bool>(&self, s: &mut Scratch, dentry: u64) -> (u64, u32, u64) {
-        let members = Members::<FOLLOW>::read_span(&mut s.members, dentry, &self.span);
-        (members.u64(self.parent), members.u32(self.len), members.u64(self.name))
+        let members = Members::<FOLLOW>::read_span(&mut s.members, dentry, &self.0);
+        (
+            members.u64(member!(dentry_parent)),
+            members.u32(member!(dentry_name_len)),
+            members.u64(member!(dentry_name)),
+        )
     }
 }
 
@@ -59,10 +53,10 @@ impl Links {
 /// that comes back.
 #[inline(always)]
 pub(crate) fn begin_exe<const FOLLOW: bool>(s: &mut Scratch, file: u64) -> u64 {
-    let (mnt, dentry) = (offset!(file_path_mnt), offset!(file_path_dentry));
-    let members = Members::<FOLLOW>::read(&mut s.members, file, [(mnt, 8), (dentry, 8)]);
+    let (mnt, dentry) = (member!(file_path_mnt), member!(file_path_dentry));
+    let members = Members::<FOLLOW>::read(&mut s.members, file, [(mnt.offset(), 8), (dentry.offset(), 8)]);
     let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    let root = member_u64::<FOLLOW>(mnt, offset!(vfsmount_root));
+    let root = member!(vfsmount_root).u64_of::<FOLLOW>(mnt);
     begin(s, 0, mnt, root, dentry);
     dentry
 }
@@ -70,11 +64,11 @@ pub(crate) fn begin_exe<const FOLLOW: bool>(s: &mut Scratch, file: u64) -> u64 {
 /// Begins the walk of the working directory's path and follows it as far as pointers lead.
 #[inline(always)]
 pub(crate) fn begin_cwd<const FOLLOW: bool>(s: &mut Scratch) {
-    let fs = member_u64::<FOLLOW>(current::<FOLLOW>(s.task), offset!(task_fs));
-    let (mnt, dentry) = (offset!(fs_pwd_mnt), offset!(fs_pwd_dentry));
-    let members = Members::<FOLLOW>::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
+    let fs = member!(task_fs).u64_of::<FOLLOW>(current::<FOLLOW>(s.task));
+    let (mnt, dentry) = (member!(fs_pwd_mnt), member!(fs_pwd_dentry));
+    let members = Members::<FOLLOW>::read(&mut s.members, fs, [(mnt.offset(), 8), (dentry.offset(), 8)]);
     let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    let root = member_u64::<FOLLOW>(mnt, offset!(vfsmount_root));
+    let root = member!(vfsmount_root).u64_of::<FOLLOW>(mnt);
     begin(s, 1, mnt, root, dentry);
     follow::<FOLLOW>(s, dentry);
 }
@@ -82,11 +76,11 @@ pub(crate) fn begin_cwd<const FOLLOW: bool>(s: &mut Scratch) {
 /// As [`begin_cwd`], in a program that does without pointers that can be followed.
 #[inline(always)]
 fn begin_cwd_by_address(s: &mut Scratch) {
-    let fs = read_u64(s.task, offset!(task_fs));
-    let (mnt, dentry) = (offset!(fs_pwd_mnt), offset!(fs_pwd_dentry));
-    let members = Members::<false>::read(&mut s.members, fs, [(mnt, 8), (dentry, 8)]);
+    let fs = member!(task_fs).u64_of::<false>(s.task);
+    let (mnt, dentry) = (member!(fs_pwd_mnt), member!(fs_pwd_dentry));
+    let members = Members::<false>::read(&mut s.members, fs, [(mnt.offset(), 8), (dentry.offset(), 8)]);
     let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    let root = read_u64(mnt, offset!(vfsmount_root));
+    let root = member!(vfsmount_root).u64_of::<false>(mnt);
     begin(s, 1, mnt, root, dentry);
 }
 
@@ -98,7 +92,7 @@ fn begin(s: &mut Scratch, which: u32, mnt: u64, root: u64, dentry: u64) {
     s.passes = 0;
     s.path_start = s.pos;
     s.dentry = dentry;
-    s.mount = number(&mut s.outcome, mnt).wrapping_sub(offset!(mount_mnt));
+    s.mount = number(&mut s.outcome, mnt).wrapping_sub(member!(mount_mnt).offset());
     s.mount_root = root;
 }
 
@@ -205,17 +199,17 @@ fn cross(s: &mut Scratch) -> u64 {
         return u64::from(flags::EXE_PATH_CUT);
     }
     let mount = s.mount;
-    let parent = read_u64(mount, offset!(mount_parent));
+    let parent = member!(mount_parent).u64_of::<false>(mount);
     if parent == mount {
         // Nothing, or an error number (`MNT_NS_INTERNAL`), where a mount is in no namespace: it was detached, and what
         // was above it is not known.
-        let namespace = read_u64(mount, offset!(mount_ns));
+        let namespace = member!(mount_ns).u64_of::<false>(mount);
         let attached = namespace != 0 && namespace < ERRORS;
         return if attached { 0 } else { u64::from(flags::EXE_PATH_CUT) };
     }
-    s.dentry = read_u64(mount, offset!(mount_mountpoint));
+    s.dentry = member!(mount_mountpoint).u64_of::<false>(mount);
     s.mount = parent;
-    s.mount_root = read_u64(parent + offset!(mount_mnt), offset!(vfsmount_root));
+    s.mount_root = member!(vfsmount_root).u64_of::<false>(parent + member!(mount_mnt).offset());
     GO_ON
 }
 

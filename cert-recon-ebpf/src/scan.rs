@@ -7,7 +7,7 @@ use cert_recon_common::{ABI, Prefix, Scan, Task, kind};
 
 use crate::{
     ancestry, emit,
-    kernel::{Members, Span, offset},
+    kernel::{Members, Span, member},
     maps::{SCAN, ScanState, fill},
 };
 
@@ -24,30 +24,18 @@ pub(crate) enum Progress {
 
 /// Where is what is read of each process: found out once for all of them.
 pub(crate) struct Places {
-    tasks: u64,
-    mm: u64,
-    tgid: u64,
-    start_boottime: u64,
     task: Span,
-    exe_file: u64,
-    start_stack: u64,
     image: Span,
 }
 
 impl Places {
     #[inline(always)]
     pub(crate) fn read() -> Self {
-        let (tasks, mm) = (offset!(task_tasks), offset!(task_mm));
-        let (tgid, start_boottime) = (offset!(task_tgid), offset!(task_start_boottime));
-        let (exe_file, start_stack) = (offset!(mm_exe_file), offset!(mm_start_stack));
+        let (tasks, mm) = (member!(task_tasks).offset(), member!(task_mm).offset());
+        let (tgid, start_boottime) = (member!(task_tgid).offset(), member!(task_start_boottime).offset());
+        let (exe_file, start_stack) = (member!(mm_exe_file).offset(), member!(mm_start_stack).offset());
         Self {
-            tasks,
-            mm,
-            tgid,
-            start_boottime,
             task: Span::of([(tasks, 8), (mm, 8), (tgid, 4), (start_boottime, 8)]),
-            exe_file,
-            start_stack,
             image: Span::of([(exe_file, 8), (start_stack, 8)]),
         }
     }
@@ -82,16 +70,21 @@ pub(crate) fn begin(s: &mut ScanState, task: u64) {
 #[inline(always)]
 pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
     let members = Members::<false>::read_span(&mut s.members, s.task, &at.task);
-    let (mm, next) = (members.u64(at.mm), members.u64(at.tasks).wrapping_sub(at.tasks));
-    s.record.pid = members.u32(at.tgid);
-    s.record.start_boot_ns = members.u64(at.start_boottime);
+    let (mm, next) = (
+        members.u64(member!(task_mm)),
+        members
+            .u64(member!(task_tasks))
+            .wrapping_sub(member!(task_tasks).offset()),
+    );
+    s.record.pid = members.u32(member!(task_tgid));
+    s.record.start_boot_ns = members.u64(member!(task_start_boottime));
     let members = Members::<false>::read_span(&mut s.members, mm, &at.image);
-    s.record.image = ancestry::key(members.u64(at.exe_file), members.u64(at.start_stack));
+    s.record.image = ancestry::key(members.u64(member!(mm_exe_file)), members.u64(member!(mm_start_stack)));
     s.task = next;
     s.sent += 1;
     // SAFETY: the structure's own bytes; it has no padding. The answer is 0 or an error number.
     s.failed |= unsafe { emit::answer((&raw mut s.record).cast(), Task::SIZE as u64, emit::WAKE_IF_EMPTIED) };
-    if next == s.first || next == 0u64.wrapping_sub(at.tasks) {
+    if next == s.first || next == 0u64.wrapping_sub(member!(task_tasks).offset()) {
         Progress::Done
     } else {
         Progress::More

@@ -5,7 +5,7 @@ use cert_recon_common::{Head, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
-    kernel::{Members, NONE, copy_str, current, member_u32, member_u64, number, offset, read_u64},
+    kernel::{Members, Span, copy_str, current, member, number},
     maps::{Scratch, TAIL, count, fill},
     path,
 };
@@ -18,7 +18,7 @@ const TTY_NAME: u32 = 64;
 /// The memory image of a task (`mm_struct`).
 #[inline(always)]
 pub(crate) fn image_of(task: u64) -> u64 {
-    read_u64(task, offset!(task_mm))
+    member!(task_mm).u64_of::<false>(task)
 }
 
 /// Starts the record of an exec and the walk of the executable's path. `task` is the `task_struct`, `bprm` the `linux_binprm`.
@@ -41,39 +41,45 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         }
     });
 
-    let (mm, real_parent, tgid) = (offset!(task_mm), offset!(task_real_parent), offset!(task_tgid));
-    let members = Members::<FOLLOW>::read(&mut s.members, task, [(mm, 8), (real_parent, 8), (tgid, 4)]);
+    let (mm, real_parent, tgid) = (member!(task_mm), member!(task_real_parent), member!(task_tgid));
+    let members = Members::<FOLLOW>::read(
+        &mut s.members,
+        task,
+        [(mm.offset(), 8), (real_parent.offset(), 8), (tgid.offset(), 4)],
+    );
     let (mm, parent, pid) = (members.u64(mm), members.u64(real_parent), members.u32(tgid));
     s.mm = mm;
 
     let (start_boottime, cred, comm, signal) = (
-        offset!(task_start_boottime),
-        offset!(task_cred),
-        offset!(task_comm),
-        offset!(task_signal),
+        member!(task_start_boottime),
+        member!(task_cred),
+        member!(task_comm),
+        member!(task_signal),
     );
-    let audit = offset!(task_loginuid) != NONE;
-    // Of a kernel without audit, something else is read, and told to mean nothing.
-    let (loginuid, session) = if audit {
-        (offset!(task_loginuid), offset!(task_sessionid))
+    let audit = member!(task_loginuid).is_there();
+    let usual = [
+        (start_boottime.offset(), 8),
+        (cred.offset(), 8),
+        (comm.offset(), 16),
+        (signal.offset(), 8),
+    ];
+    let span = if audit {
+        let [a, b, c, d] = usual;
+        let login = (member!(task_loginuid).offset(), 4);
+        Span::of([a, b, c, d, login, (member!(task_sessionid).offset(), 4)])
     } else {
-        (start_boottime, start_boottime)
+        Span::of(usual)
     };
-    let members = Members::<FOLLOW>::read(
-        &mut s.members,
-        task,
-        [
-            (start_boottime, 8),
-            (cred, 8),
-            (comm, 8),
-            (comm + 8, 8),
-            (signal, 8),
-            (loginuid, 4),
-            (session, 4),
-        ],
-    );
+    let members = Members::<FOLLOW>::read_span(&mut s.members, task, &span);
     let (start_boot_ns, cred, signal) = (members.u64(start_boottime), members.u64(cred), members.u64(signal));
-    let (loginuid, session) = (members.u32(loginuid), members.u32(session));
+    let (loginuid, session) = if audit {
+        (
+            members.u32(member!(task_loginuid)),
+            members.u32(member!(task_sessionid)),
+        )
+    } else {
+        (0, 0)
+    };
     let comm = members.text(comm);
     // SAFETY: the field has 16 bytes at a multiple of 8 (checked below).
     unsafe {
@@ -83,12 +89,21 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     }
 
     let ids = (
-        offset!(cred_uid),
-        offset!(cred_gid),
-        offset!(cred_euid),
-        offset!(cred_egid),
+        member!(cred_uid),
+        member!(cred_gid),
+        member!(cred_euid),
+        member!(cred_egid),
     );
-    let members = Members::<FOLLOW>::read(&mut s.members, cred, [(ids.0, 4), (ids.1, 4), (ids.2, 4), (ids.3, 4)]);
+    let members = Members::<FOLLOW>::read(
+        &mut s.members,
+        cred,
+        [
+            (ids.0.offset(), 4),
+            (ids.1.offset(), 4),
+            (ids.2.offset(), 4),
+            (ids.3.offset(), 4),
+        ],
+    );
     let (uid, gid, euid, egid) = (
         members.u32(ids.0),
         members.u32(ids.1),
@@ -97,15 +112,20 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     );
 
     let (arg_start, arg_end, file, stack) = (
-        offset!(mm_arg_start),
-        offset!(mm_arg_end),
-        offset!(mm_exe_file),
-        offset!(mm_start_stack),
+        member!(mm_arg_start),
+        member!(mm_arg_end),
+        member!(mm_exe_file),
+        member!(mm_start_stack),
     );
     let members = Members::<FOLLOW>::read(
         &mut s.members,
         mm,
-        [(arg_start, 8), (arg_end, 8), (file, 8), (stack, 8)],
+        [
+            (arg_start.offset(), 8),
+            (arg_end.offset(), 8),
+            (file.offset(), 8),
+            (stack.offset(), 8),
+        ],
     );
     let (arg_start, arg_end) = (members.u64(arg_start), members.u64(arg_end));
     let (exe_file, stack) = (members.u64(file), members.u64(stack));
@@ -116,19 +136,32 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     };
 
     let dentry = path::begin_exe::<FOLLOW>(s, exe_file);
-    let inode = member_u64::<FOLLOW>(dentry, offset!(dentry_inode));
+    let inode = member!(dentry_inode).u64_of::<FOLLOW>(dentry);
     let (sb, ino, nlink, size) = (
-        offset!(inode_sb),
-        offset!(inode_ino),
-        offset!(inode_nlink),
-        offset!(inode_size),
+        member!(inode_sb),
+        member!(inode_ino),
+        member!(inode_nlink),
+        member!(inode_size),
     );
-    let members = Members::<FOLLOW>::read(&mut s.members, inode, [(sb, 8), (ino, 8), (nlink, 4), (size, 8)]);
+    let members = Members::<FOLLOW>::read(
+        &mut s.members,
+        inode,
+        [
+            (sb.offset(), 8),
+            (ino.offset(), 8),
+            (nlink.offset(), 4),
+            (size.offset(), 8),
+        ],
+    );
     let (exe_inode, exe_size, exe_nlink) = (members.u64(ino), members.u64(size), members.u32(nlink));
-    let exe_dev = member_u32::<FOLLOW>(members.u64(sb), offset!(super_dev));
+    let exe_dev = member!(super_dev).u32_of::<FOLLOW>(members.u64(sb));
 
-    let (argc, filename, interp) = (offset!(binprm_argc), offset!(binprm_filename), offset!(binprm_interp));
-    let members = Members::<false>::read(&mut s.members, bprm, [(argc, 4), (filename, 8), (interp, 8)]);
+    let (argc, filename, interp) = (member!(binprm_argc), member!(binprm_filename), member!(binprm_interp));
+    let members = Members::<false>::read(
+        &mut s.members,
+        bprm,
+        [(argc.offset(), 4), (filename.offset(), 8), (interp.offset(), 8)],
+    );
     let (argc, filename, interp) = (members.u32(argc), members.u64(filename), members.u64(interp));
     s.arg_start = arg_start;
     s.pos = 0;
@@ -158,7 +191,7 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         exe_size,
         argv_len: arg_end.saturating_sub(arg_start),
         pid,
-        ppid: member_u32::<FOLLOW>(parent, offset!(task_tgid)),
+        ppid: member!(task_tgid).u32_of::<FOLLOW>(parent),
         uid,
         gid,
         euid,
@@ -185,13 +218,13 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
     if interp != filename {
         s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
     }
-    let tty = if offset!(tty_name) == NONE {
+    let tty = if !member!(tty_name).is_there() {
         0
     } else {
-        member_u64::<FOLLOW>(signal, offset!(signal_tty))
+        member!(signal_tty).u64_of::<FOLLOW>(signal)
     };
     if tty != 0 {
-        s.head.tty_len = append_str::<TTY_NAME>(s, tty + offset!(tty_name)).unwrap_or(0);
+        s.head.tty_len = append_str::<TTY_NAME>(s, tty + member!(tty_name).offset()).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }
     // The walk begins behind the strings.
