@@ -36,6 +36,18 @@ use table::Column;
 /// The kernel that has the tests of CI for which one is enough.
 const ONCE: &str = "6.1";
 
+/// What is outside of the kernel is the same on every kernel, and takes minutes on each: failing outputs, daemons, collectors, the
+/// service manager, terminals, the memory of user space. `cargo xtask test` runs it; here it is run by name.
+const OUTSIDE: [&str; 7] = [
+    "live_faults",
+    "live_metrics",
+    "live_million",
+    "live_otlp",
+    "live_outputs",
+    "live_service",
+    "live_terminal",
+];
+
 /// How many lines of what a failed test wrote are shown; the log has them all.
 const SHOWN_LINES: usize = 60;
 
@@ -47,7 +59,7 @@ pub(crate) struct Args {
     /// [default: all; with --test, all that are not odd]
     #[arg(long = "kernel", value_name = "NAME", value_delimiter = ',')]
     kernels: Vec<String>,
-    /// Only tests whose `binary::test` contains this
+    /// Only tests whose `binary::test` contains this [default: all that depend on the kernel]
     #[arg(long = "test", value_name = "TEXT", value_delimiter = ',')]
     tests: Vec<String>,
     /// Test binaries to leave out, by their whole name
@@ -95,11 +107,13 @@ impl Args {
             return false;
         }
         let filters = self.named(kernel);
-        filters.is_empty()
-            || filters.iter().any(|text| {
-                // `binary::test`: what is before the colons ends the name of a binary.
-                text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
-            })
+        if filters.is_empty() {
+            return self.shell || !OUTSIDE.contains(&name);
+        }
+        filters.iter().any(|text| {
+            // `binary::test`: what is before the colons ends the name of a binary.
+            text.split_once("::").is_none_or(|(binary, _)| name.ends_with(binary))
+        })
     }
 
     /// Whether it is enough that another kernel runs it.
@@ -139,21 +153,9 @@ pub(crate) fn run_all() -> Result<()> {
         #[command(flatten)]
         args: Args,
     }
-    // What is outside of the kernel is the same on every kernel, and takes minutes on each: failing outputs, daemons, collectors,
-    // the service manager, terminals, the memory of user space. `cargo xtask test` runs it.
-    const OUTSIDE: [&str; 7] = [
-        "live_faults",
-        "live_metrics",
-        "live_million",
-        "live_otlp",
-        "live_outputs",
-        "live_service",
-        "live_terminal",
-    ];
     let kernels = KERNELS.iter().filter(|kernel| kernel.machine == Machine::X86_64);
     let words = kernels.flat_map(|kernel| ["--kernel", kernel.name]);
-    let skipped = OUTSIDE.iter().flat_map(|name| ["--skip", name]);
-    let words = ["vm", "--artefact"].into_iter().chain(words).chain(skipped);
+    let words = ["vm", "--artefact"].into_iter().chain(words);
     let parse = |words: Vec<&str>| <Defaults as clap::Parser>::parse_from(words).args;
     let mut args = parse(words.collect());
     // What user space makes of execs: each kernel tells of them in the same way, which other tests show.
@@ -194,6 +196,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             "--skip {name}: there is no test binary of that name"
         );
         println!("vm: {name} is left out");
+    }
+    if args.tests.is_empty() && !args.shell && !args.systemd {
+        println!(
+            "vm: not on each kernel, but by name or in `cargo xtask test`: {}",
+            OUTSIDE.join(", ")
+        );
     }
     if args.systemd {
         let names: &[String] = if args.kernels.is_empty() {

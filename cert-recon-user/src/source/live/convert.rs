@@ -38,6 +38,16 @@ impl Clock {
         Self { now, now_boot }
     }
 
+    /// The clocks of this moment, when these are from before something that happened then: they may have been set in between.
+    #[must_use]
+    pub fn not_before(self, boot_ns: u64) -> Self {
+        if Duration::from_nanos(boot_ns) > self.now_boot {
+            Self::now()
+        } else {
+            self
+        }
+    }
+
     fn time(self, boot_ns: u64) -> SystemTime {
         let at = Duration::from_nanos(boot_ns);
         match self.now_boot.checked_sub(at) {
@@ -119,6 +129,24 @@ fn path(components: &[u8], cut: bool, detached: bool) -> Option<FilePath<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_are_taken_anew_for_what_happened_after_them() {
+        let old = Clock {
+            now: SystemTime::UNIX_EPOCH,
+            now_boot: Duration::from_nanos(5),
+        };
+        assert_eq!(
+            old.not_before(4).time(4),
+            SystemTime::UNIX_EPOCH - Duration::from_nanos(1)
+        );
+        assert_eq!(old.not_before(5).time(5), SystemTime::UNIX_EPOCH);
+        let year = Duration::from_secs(365 * 24 * 60 * 60);
+        assert!(
+            old.not_before(6).time(6) > SystemTime::UNIX_EPOCH + 50 * year,
+            "not of an old clock"
+        );
+    }
 
     #[test]
     fn a_container_is_told_by_the_hierarchy_that_names_it() {

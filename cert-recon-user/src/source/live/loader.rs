@@ -180,6 +180,8 @@ impl HandedOn {
         self.second += u64::from(second);
         self.delivered += 1;
         self.argv_cut += u64::from(assembled.cut.is_some());
+        // An exec that came while the ring buffer was being drained.
+        self.clock = self.clock.not_before(head.boot_ns);
         let lost = assembled.lost + std::mem::take(&mut self.unreported);
         each(Arrival::Exec(&convert::exec(assembled, self.clock), lost));
     }
