@@ -153,7 +153,7 @@ pub(crate) trait Number {
     fn load<const PLACE: usize>(base: u64) -> Self;
 }
 
-macro_rules! number {
+macro_rules! loads {
     ($number:ty, $instruction:literal) => {
         impl Number for $number {
             const ZERO: Self = 0;
@@ -176,8 +176,8 @@ macro_rules! number {
         }
     };
 }
-number!(u32, "{value} = *(u32 *)({base} + {placeholder})");
-number!(u64, "{value} = *(u64 *)({base} + {placeholder})");
+loads!(u32, "{value} = *(u32 *)({base} + {placeholder})");
+loads!(u64, "{value} = *(u64 *)({base} + {placeholder})");
 
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;

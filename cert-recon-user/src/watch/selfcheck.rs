@@ -138,8 +138,18 @@ impl Truth {
     fn compare_paths(&self, exec: &Exec<'_>) -> Option<Mistake> {
         let known = self.executable.as_deref().filter(|path| path.len() < SURELY_WALKED)?;
         let detached = |path: Option<FilePath<'_>>| matches!(path, Some(FilePath::LeafFirst { detached: true, .. }));
-        if detached(exec.directory) || detached(exec.executable) {
-            return None;
+        match (detached(exec.directory), detached(exec.executable)) {
+            (false, false) => {}
+            (true, true) => return None,
+            // One lies below the other.
+            (directory, _) => {
+                let told = |detached| if detached { "detached" } else { "in the tree of mounts" };
+                return Some(Mistake {
+                    what: "its working directory",
+                    seen: told(directory).to_owned(),
+                    expected: format!("{}, as its executable", told(!directory)),
+                });
+            }
         }
         let whole = |path: Option<FilePath<'_>>| path.map(FilePath::to_vec);
         let root = whole(exec.directory).unwrap_or_default();
@@ -148,8 +158,12 @@ impl Truth {
             return differs("its working directory", None, Some(Some("/")));
         }
         if root.starts_with(b".../") {
-            // Deep in a chroot.
-            return None;
+            // Deep in a chroot, or nothing that is a path.
+            return (root.len() < SURELY_WALKED).then(|| Mistake {
+                what: "its working directory",
+                seen: shown(&root),
+                expected: "a whole path".to_owned(),
+            });
         }
         let mut expected = root.strip_suffix(b"/").unwrap_or(&root).to_vec();
         expected.extend_from_slice(known);
@@ -265,6 +279,37 @@ mod tests {
             ..exec()
         };
         assert_eq!(Truth::default().compare(&elsewhere, Some(8)), None);
+    }
+
+    #[test]
+    fn a_directory_that_was_not_walked_to_the_root_is_accepted_only_with_a_reason() {
+        let path = |components: &'static [u8], cut, detached| {
+            Some(FilePath::LeafFirst {
+                components,
+                cut,
+                detached,
+            })
+        };
+        let told = |directory, executable| {
+            let exec = Exec {
+                directory,
+                executable,
+                ..exec()
+            };
+            truth().compare(&exec, Some(8)).map(|mistake| mistake.to_string())
+        };
+        let program = || Some(FilePath::Plain(b"/usr/bin/cert-recon"));
+        let detached = |components| path(components, false, true);
+        assert_eq!(told(detached(b""), detached(b"cert-recon/bin/usr/")), None);
+        let mistake = told(detached(b"x/"), program()).unwrap();
+        assert!(mistake.contains("directory is detached"), "{mistake}");
+        let mistake = told(Some(FilePath::Plain(b"/")), detached(b"cert-recon/bin/usr/")).unwrap();
+        assert!(mistake.contains("in the tree of mounts"), "{mistake}");
+        // What garbage looks like.
+        let mistake = told(path(b"/", true, false), program()).unwrap();
+        assert!(mistake.contains("a whole path"), "{mistake}");
+        let deep = "name/".repeat(800).leak().as_bytes();
+        assert_eq!(told(path(deep, true, false), program()), None);
     }
 
     #[test]
