@@ -2,11 +2,7 @@
 //! ([`cert_recon_common::placeholder`]). Pure.
 
 use cert_recon_common::{ABSENT, Offsets, placeholder};
-use object::{
-    LittleEndian,
-    elf::{FileHeader64, SHF_EXECINSTR},
-    read::elf::{FileHeader as _, SectionHeader as _},
-};
+use object::{Object as _, ObjectSection as _, SectionKind};
 
 /// Bytes of an instruction: what to do, registers, two of a displacement, four of a number.
 const INSTRUCTION: usize = 8;
@@ -29,18 +25,14 @@ pub(super) enum FillError {
 /// The object with these offsets, and how many instructions got one.
 ///
 /// # Errors
-/// When it can't be read as an ELF object of 64 bits, or an offset has no room where it is wanted.
+/// When it can't be read as an object, or an offset has no room where it is wanted.
 pub(super) fn fill(object: &[u8], offsets: &Offsets) -> Result<(Vec<u8>, usize), FillError> {
-    let header = FileHeader64::<LittleEndian>::parse(object)?;
-    let endian = header.endian()?;
+    let file = object::File::parse(object)?;
     let offsets = offsets.encode();
     let mut filled = object.to_vec();
     let mut count = 0;
-    for section in header.sections(endian, object)?.iter() {
-        if section.sh_flags(endian) & u64::from(SHF_EXECINSTR) == 0 {
-            continue;
-        }
-        let (start, len) = section.file_range(endian).unwrap_or_default();
+    for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
+        let (start, len) = section.file_range().unwrap_or_default();
         let code = usize::try_from(start)
             .ok()
             .zip(usize::try_from(len).ok())
