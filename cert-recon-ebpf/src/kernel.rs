@@ -12,7 +12,7 @@ use core::{arch::asm, ffi::c_void};
 use aya_ebpf::helpers::generated;
 use cert_recon_common::placeholder;
 
-/// A member of a kernel structure, by its name in [`Offsets`]. Of one that kernels may lack it is asked whether it is there before
+/// A member of a kernel structure, by its name in [`cert_recon_common::Offsets`]. Of one that kernels may lack it is asked whether it is there before
 /// it is used.
 macro_rules! member {
     ($member:ident) => {
@@ -21,7 +21,7 @@ macro_rules! member {
 }
 pub(crate) use member;
 
-/// A member of a kernel structure: the place of its offset in [`Offsets`]. The offset is a constant in instructions, which the loader
+/// A member of a kernel structure: the place of its offset in [`cert_recon_common::Offsets`]. The offset is a constant in instructions, which the loader
 /// puts there ([`cert_recon_common::placeholder`]).
 #[derive(Clone, Copy)]
 pub(crate) struct Member<const PLACE: usize>;
@@ -222,8 +222,8 @@ pub(crate) struct Members<const FOLLOW: bool> {
 }
 
 impl<const FOLLOW: bool> Members<FOLLOW> {
-    /// Reads members (offset and size, 8 bytes at most) of the structure at `base`. If pointers can be
-    /// followed, that was followed from [`current`] to here.
+    /// Reads members (offset and size: 4 or 8 bytes, 16 of text) of the structure at `base`. If pointers can be followed, that was
+    /// followed from [`current`] to here.
     #[inline(always)]
     pub(crate) fn read<const N: usize>(buffer: &mut [u64; SPAN / 8], base: u64, members: [(u64, u64); N]) -> Self {
         Self::read_span(buffer, base, &Span::of(members))

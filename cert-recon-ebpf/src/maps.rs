@@ -70,7 +70,8 @@ pub(crate) struct ScanState {
     pub(crate) members: [u64; SPAN / 8],
 }
 
-/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader before the program is loaded, and frozen.
+/// How the monitor's own execs, which ask for a scan, begin: the first argument. Set by the loader before the program is loaded,
+/// and frozen.
 #[unsafe(no_mangle)]
 pub(crate) static CANARY: [u64; 2] = [0; 2];
 

@@ -73,17 +73,6 @@ pub(crate) fn begin_cwd<const FOLLOW: bool>(s: &mut Scratch) {
     follow::<FOLLOW>(s, dentry);
 }
 
-/// As [`begin_cwd`], in a program that does without pointers that can be followed.
-#[inline(always)]
-fn begin_cwd_by_address(s: &mut Scratch) {
-    let fs = member!(task_fs).u64_of::<false>(s.task);
-    let (mnt, dentry) = (member!(fs_pwd_mnt), member!(fs_pwd_dentry));
-    let members = Members::<false>::read(&mut s.members, fs, [(mnt.offset(), 8), (dentry.offset(), 8)]);
-    let (mnt, dentry) = (members.u64(mnt), members.u64(dentry));
-    let root = member!(vfsmount_root).u64_of::<false>(mnt);
-    begin(s, 1, mnt, root, dentry);
-}
-
 /// `mnt` is a `struct vfsmount`, which is embedded in the `struct mount` that knows its place in the tree
 /// (`real_mount()` in `fs/mount.h`).
 #[inline(always)]
@@ -160,7 +149,7 @@ pub(crate) fn go_on(s: &mut Scratch, turns: u32, names: u32) -> u32 {
     if s.which == 1 {
         return program::EMIT;
     }
-    begin_cwd_by_address(s);
+    begin_cwd::<false>(s);
     program::WALK
 }
 

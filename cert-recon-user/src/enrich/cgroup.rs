@@ -1,7 +1,8 @@
 //! Container and systemd units, from the path of a cgroup. Pure: it asks no runtime and reads no file.
 //!
 //! The path is that of a process's cgroup from the root of its hierarchy: of the unified one (v2, hybrid), else of one of
-//! version 1 (where only that one names a container, too). Runtimes and systemd put ids and unit names into it; a name that fits none of their layouts gives nothing.
+//! version 1 (where only that one names a container, too). Runtimes and systemd put ids and unit names into it; a name that
+//! fits none of their layouts gives nothing.
 //!
 //! What such a name is worth: the kernel vouches for the path, not for who named its parts. Root can create any cgroup. Who
 //! was delegated a subtree (a user below `user@UID.service`, a container with a writable cgroup file system) can name the
@@ -36,10 +37,10 @@ impl Cgroup {
     }
 }
 
-/// [`Cgroup::container_id`] of the components of a path, those nearest the root first.
+/// Whether a path of these components, those nearest the root first, has a [`Cgroup::container_id`].
 #[must_use]
-pub fn container_id<'a>(components: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, str>> {
-    container(texts(components))
+pub fn names_container<'a>(components: impl Iterator<Item = &'a [u8]>) -> bool {
+    container(texts(components)).is_some()
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = &str> {

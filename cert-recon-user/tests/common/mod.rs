@@ -40,7 +40,8 @@ use std::{
 /// How long a condition may take to come true. Far more than it ever needs: the host may be slow, emulated or busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
-/// Whether this is a guest of `cargo xtask vm`, whose processor is emulated: some ten times as slow.
+/// Whether this is a guest of `cargo xtask vm`, whose processor is emulated: some ten times as slow. There the kernel may withhold
+/// execs from a program that is preempted (since Linux 7.0), even from all four; they are counted as lost.
 pub(crate) fn in_vm() -> bool {
     std::env::var_os("CERT_RECON_VM").is_some()
 }

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::reassembly::Assembled;
 use crate::{
-    enrich::cgroup::container_id,
+    enrich::cgroup::names_container,
     event::{Ancestors, Argv, Exec, FilePath, ImageKey, Lineage},
 };
 
@@ -108,8 +108,8 @@ fn cgroup(paths: &[u8], cut: bool) -> Option<FilePath<'_>> {
     };
     let (v2, rest) = paths.split_at(nul);
     let v1 = rest.get(1..).unwrap_or_default();
-    let names_container = |path: &[u8]| container_id(path.rsplit(|&byte| byte == b'/')).is_some();
-    let is_v1 = v2.is_empty() || (!names_container(v2) && names_container(v1));
+    let names = |path: &[u8]| names_container(path.rsplit(|&byte| byte == b'/'));
+    let is_v1 = v2.is_empty() || (!names(v2) && names(v1));
     if is_v1 {
         path(v1, cut, false)
     } else {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs, io, iter,
     os::unix::{ffi::OsStringExt as _, fs::MetadataExt as _},
     path::Path,
     time::{Duration, SystemTime},
@@ -14,7 +14,7 @@ use std::{
 
 use super::{Out, Place, Recorded, syslog::decimal};
 use crate::{
-    enrich::cgroup::{Cgroup, container_id},
+    enrich::cgroup::{Cgroup, names_container},
     event::{self, Argv, Exec, FilePath},
     finding::{Image, Process, Report},
 };
@@ -289,11 +289,9 @@ fn cgroup(groups: &[u8]) -> Option<&[u8]> {
         .or_else(|| of(b"pids"))
         .or_else(|| of(b"name=systemd"))
         .or_else(|| lines().next())?;
-    let names_container = |path: &[u8]| container_id(path.split(|&byte| byte == b'/')).is_some();
-    if names_container(path) {
-        return Some(path);
-    }
-    let container = lines().map(|(_, path)| path).find(|path| names_container(path));
+    let container = iter::once(path)
+        .chain(lines().map(|(_, path)| path))
+        .find(|path| names_container(path.split(|&byte| byte == b'/')));
     Some(container.unwrap_or(path))
 }
 
