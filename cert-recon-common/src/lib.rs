@@ -29,7 +29,7 @@ pub const CANARY_ARGV: usize = 17 + 9 + 9;
 
 /// Time during which a program that has woken user space does not wake it again, nanoseconds of the boot clock. After it was
 /// woken, user space looks by itself until it has found nothing for longer than this. Nor is it woken before the time of the boot
-/// clock that stands in the map `AWAKE`, at which or after which it will look. Then every record wakes it.
+/// clock that stands in the map `AWAKE`, some time after which it will look. Then every record wakes it.
 pub const WAKE_INTERVAL_NS: u64 = 2_000_000;
 
 /// Slots of the program array, through which the parts of the exec program call each other.

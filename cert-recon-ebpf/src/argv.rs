@@ -124,7 +124,7 @@ fn send_full(s: &mut Scratch) -> Result<(), u32> {
         entry.discard(0);
         return Err(CUT_FAULT);
     }
-    let flags = emit::wake(s, emit::now(), size_of::<Full>() as u64);
+    let flags = emit::wake_when_full(s, size_of::<Full>() as u64);
     entry.submit(flags);
     Ok(())
 }
@@ -135,7 +135,7 @@ fn send_last(s: &mut Scratch, left: u64) -> Result<(), u32> {
     let left = left & (CHUNK_DATA as u64 - 1);
     let fixed = chunk(s, left);
     let from = s.arg_start + s.argv_sent;
-    let flags = emit::wake(s, emit::now(), Chunk::SIZE as u64 + left);
+    let flags = emit::wake_when_full(s, Chunk::SIZE as u64 + left);
     let to = s.tail.as_mut_ptr();
     // SAFETY: the tail is longer than a chunk with its fixed part; it is aligned to 8 bytes.
     let read = unsafe {

@@ -1,13 +1,14 @@
 //! Sending records: the one place that knows what to do when there is no room, and when user space is woken.
 //!
 //! To wake it costs more than all else that the programs do (an interrupt of this CPU, one of another, a switch there), so a
-//! lane does so once in [`WAKE_INTERVAL_NS`], and not while user space looks by itself anyway. A record that is complete only
-//! later than that wakes it in any case ([`sent`]), so none is left lying.
+//! lane does so once in [`WAKE_INTERVAL_NS`], and not while user space looks by itself anyway. An exec of a file that has no
+//! name always wakes it: such a file can be read only as long as its process lives. An exec whose last record is complete later
+//! than that wakes it in any case ([`sent`]), so none is left lying.
 
 use aya_ebpf::helpers::generated;
 use cert_recon_common::{Cut, Head, Prefix, WAKE_INTERVAL_NS, flags, kind};
 
-use crate::maps::{EVENTS, QUIET_BYTES, Scratch, TAIL, awake_until, count};
+use crate::maps::{EVENTS, MAY_PREEMPT, QUIET_BYTES, Scratch, TAIL, awake_until, count};
 
 /// Wake user space when the record is complete (`include/uapi/linux/bpf.h`).
 pub(crate) const WAKE: u64 = 2;
@@ -18,12 +19,24 @@ const NO_WAKE: u64 = 1;
 
 /// When the next record of this lane, of `len` bytes, is to wake user space, its flags. `now` is the boot clock's.
 #[inline(always)]
-pub(crate) fn wake(s: &mut Scratch, now: u64, len: u64) -> u64 {
-    s.unwoken += len;
-    if is_awake(s, now) && s.unwoken <= quiet_bytes() {
+fn wake(s: &mut Scratch, now: u64, len: u64) -> u64 {
+    let flags = wake_when_full(s, len);
+    if flags == NO_WAKE && is_awake(s, now) && s.head.exe_nlink != 0 {
         return NO_WAKE;
     }
     s.woke_ns = now;
+    s.unwoken = 0;
+    WAKE
+}
+
+/// The same for a record that others follow: without a look at the clock, since after the last of them there is one ([`sent`]).
+#[inline(always)]
+pub(crate) fn wake_when_full(s: &mut Scratch, len: u64) -> u64 {
+    let unwoken = s.unwoken + len;
+    if unwoken <= quiet_bytes() {
+        s.unwoken = unwoken;
+        return NO_WAKE;
+    }
     s.unwoken = 0;
     WAKE
 }
@@ -45,6 +58,16 @@ pub(crate) fn sent(s: &mut Scratch) {
     {
         s.woke_ns = now;
         nothing.discard(WAKE);
+    }
+}
+
+/// The head record has been sent, and is all there is. From the look at the clock to here it is a few microseconds, and user
+/// space looks milliseconds longer than it promises: what comes between can make that too late only where programs are preempted.
+#[inline(always)]
+pub(crate) fn sent_at_once(s: &mut Scratch) {
+    // SAFETY: as in `quiet_bytes`.
+    if unsafe { core::ptr::read_volatile(&raw const MAY_PREEMPT) } != 0 {
+        sent(s);
     }
 }
 

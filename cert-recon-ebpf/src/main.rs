@@ -180,12 +180,12 @@ fn send<const FOLLOW: bool>(ctx: &RawTracePointContext) -> i32 {
         emit::cut(s, CUT_NO_SPACE);
         emit::done(s);
     } else if argv::is_canary(s) {
-        emit::sent(s);
+        emit::sent_at_once(s);
         emit::done(s);
         // SAFETY: as in `go_on`. When it fails there is no scan, which user space sees.
         unsafe { PROGRAMS.tail_call(ctx, program::SCAN) };
     } else {
-        emit::sent(s);
+        emit::sent_at_once(s);
         emit::done(s);
     }
     0

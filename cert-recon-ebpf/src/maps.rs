@@ -79,6 +79,10 @@ pub(crate) static CANARY: [u64; 2] = [0; 2];
 #[unsafe(no_mangle)]
 pub(crate) static QUIET_BYTES: u64 = 0;
 
+/// Whether this kernel may preempt programs on tracepoints: 0 or 1. Set by the loader like [`CANARY`].
+#[unsafe(no_mangle)]
+pub(crate) static MAY_PREEMPT: u64 = 1;
+
 /// A per-CPU map's value may have 32 KiB at most (`PCPU_MIN_UNIT_SIZE`).
 const SCRATCH_SIZE: usize = 32 << 10;
 /// Bytes after the fixed part of the record.

@@ -218,6 +218,7 @@ impl Live {
         let mut ebpf = host::without_opening_files(EbpfLoader::new)
             .btf(None)
             .override_global("QUIET_BYTES", &quiet_bytes(options.ring_size), true)
+            .override_global("MAY_PREEMPT", &u64::from(layout.may_preempt), true)
             .override_global("CANARY", &options.nonce[..], true)
             .override_global(aya_log::LEVEL, &log_level(), true)
             .map_max_entries("EVENTS", options.ring_size)
@@ -274,31 +275,29 @@ impl Live {
     /// # Errors
     /// When the ring buffer can't be waited for.
     pub async fn next(&mut self, mut each: impl FnMut(Arrival<'_>)) -> Result<(), LiveError> {
+        let mut woken = false;
         if self.drained == Drained::More {
             // Other work gets its turn between two batches.
             tokio::task::yield_now().await;
         } else {
-            let wait = match self.wake_ups.wait() {
-                Some(wait) => wait,
-                None if self.reassembler.is_waiting() => TICK,
-                None => Duration::MAX,
-            };
+            // Never without an end: a virtual processor may have stood still between a program's look at the clock and its record.
+            let wait = self.wake_ups.wait().unwrap_or(TICK);
             match tokio::time::timeout(wait, self.ring.readable_mut()).await {
                 Ok(Ok(mut guard)) => {
                     guard.clear_ready();
-                    self.wake_ups.came();
+                    woken = true;
                 }
                 Ok(Err(error)) => return Err(LiveError::Wait(error)),
                 // Every record that did not wake is older than this, so that when there is none, the next one wakes.
                 Err(_) => self.wake_ups.slept(),
             }
         }
-        self.drained = self.drain(&mut each);
+        self.drained = self.drain(woken, &mut each);
         Ok(())
     }
 
-    /// Hands on what is in the ring buffer now, a batch at most.
-    fn drain(&mut self, each: &mut impl FnMut(Arrival<'_>)) -> Drained {
+    /// Hands on what is in the ring buffer now, a batch at most. `woken`: a program has said that there is something.
+    fn drain(&mut self, woken: bool, each: &mut impl FnMut(Arrival<'_>)) -> Drained {
         let clock = convert::Clock::now();
         let Self {
             ring,
@@ -308,14 +307,15 @@ impl Live {
             ..
         } = self;
         handed_on.clock = clock;
+        let delivered = handed_on.delivered;
         let mut drained = Drained::More;
-        let mut taken = false;
+        let mut came = woken;
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
                 drained = Drained::Empty;
                 break;
             };
-            taken = true;
+            came = true;
             match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
                 Ok(None) => {}
                 // A thread of the kernel's own executes nothing.
@@ -334,8 +334,8 @@ impl Live {
                 }
             }
         }
-        wake_ups.looked();
-        if taken {
+        wake_ups.looked(handed_on.delivered - delivered);
+        if came {
             wake_ups.came();
         }
         // Only then nothing of the time before is still on its way.
@@ -368,7 +368,7 @@ impl Live {
         let end = Instant::now() + limit;
         // A program that was running when it was detached may still be sending.
         loop {
-            while self.drain(each) == Drained::More {}
+            while self.drain(false, each) == Drained::More {}
             if (self.all_arrived() && !self.reassembler.is_waiting()) || Instant::now() >= end {
                 break;
             }
