@@ -131,7 +131,7 @@ pub fn can_lift_memlock() -> bool {
 
 /// Calls `then` while this process can open no files. For code of others that reads what is not needed: aya's loader begins
 /// with a whole model of the kernel's type information, which takes 20 milliseconds and 10 MB, and can't be told to leave it.
-/// Where limits can't be set it may open files. Threads that run meanwhile can open none either: call it before there are any.
+/// Where limits can't be set it may open files. Threads that run meanwhile can open none either.
 pub fn without_opening_files<R>(then: impl FnOnce() -> R) -> R {
     let before = getrlimit(Resource::Nofile);
     let none = Rlimit {

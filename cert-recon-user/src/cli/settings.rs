@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::rule_args::RuleArgs;
 use crate::{
     config::{self, Config},
-    rules::{Confidence, Engine, Pack},
+    rules::{Confidence, Pack},
     suppress::{Condition, Suppression},
-    watch::{Reload, Settings},
+    watch::{Draft, Reload, Settings},
 };
 
 /// Findings that are the same are folded within this time.
@@ -24,16 +24,20 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads the rules and puts all together.
     pub(super) fn settings(&self, config: Config) -> anyhow::Result<Settings> {
+        Ok(self.draft(config)?.compile()?)
+    }
+
+    /// The same but for what needs no file any more.
+    pub(super) fn draft(&self, config: Config) -> anyhow::Result<Draft> {
         let packs: Vec<Pack> = self
             .rules
             .packs(&config)?
             .into_iter()
             .map(|loaded| loaded.pack)
             .collect();
-        let engine = Engine::new(&packs)?;
         warn_of_strays(&config.suppressions, &packs);
-        Ok(Settings {
-            engine,
+        Ok(Draft {
+            packs,
             min_confidence: self.min_confidence.or(config.min_confidence).unwrap_or(Confidence::Low),
             fold_interval: self
                 .fold_interval

@@ -97,7 +97,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let file = asked.rules.config()?;
     let fixed = file.watch.clone();
     let packs = asked.rules.names(&file).join(", ");
-    let settings = asked.settings(file)?;
+    let settings = asked.draft(file)?;
     let top = args.outputs.top;
     anyhow::ensure!(
         !top || io::stdout().is_terminal(),

@@ -12,10 +12,11 @@ mod view;
 
 use std::{
     future::Future,
+    panic::resume_unwind,
     path::PathBuf,
     pin::pin,
     sync::Arc,
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -51,7 +52,7 @@ use crate::{
     },
     pipeline::{Pipeline, Selection, Sums},
     record::{Occasion, OutputState, Record},
-    rules::{Confidence, Engine},
+    rules::{Confidence, Engine, EngineError, Pack},
     sink::{
         form::{Form, Forms, Schema},
         json,
@@ -87,7 +88,7 @@ pub struct Config {
     /// The kernel side.
     pub live: Options,
     /// What is reported, until it is read anew.
-    pub settings: Settings,
+    pub settings: Draft,
     /// Reads it anew, on a thread of its own.
     pub reload: Reload,
     /// What is written of what is reported.
@@ -136,6 +137,34 @@ pub struct Settings {
     pub fold_interval: Duration,
 }
 
+/// Settings that were read, and whose rules are still to be compiled.
+#[derive(Debug)]
+pub struct Draft {
+    /// The rules, in the order of evaluation.
+    pub packs: Vec<Pack>,
+    /// As in [`Settings`].
+    pub min_confidence: Confidence,
+    /// As in [`Settings`].
+    pub suppressions: Vec<Suppression>,
+    /// As in [`Settings`].
+    pub fold_interval: Duration,
+}
+
+impl Draft {
+    /// Compiles the rules, which takes some twenty milliseconds.
+    ///
+    /// # Errors
+    /// When the packs cannot work together.
+    pub fn compile(self) -> Result<Settings, EngineError> {
+        Ok(Settings {
+            engine: Engine::new(&self.packs)?,
+            min_confidence: self.min_confidence,
+            suppressions: self.suppressions,
+            fold_interval: self.fold_interval,
+        })
+    }
+}
+
 /// Reads the settings anew, or says why they can't be used.
 #[derive(Clone)]
 pub struct Reload(pub Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>);
@@ -161,6 +190,9 @@ pub enum WatchError {
     /// The live source.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// The rules.
+    #[error(transparent)]
+    Rules(#[from] EngineError),
     /// An output.
     #[error(transparent)]
     Output(#[from] OpenError),
@@ -182,6 +214,9 @@ pub enum WatchError {
     /// Rights could not be given up.
     #[error("giving up capabilities: {0}; nothing is watched with more rights than are needed")]
     Privileges(#[source] rustix::io::Errno),
+    /// The thread that compiles the rules could not be started.
+    #[error("starting a thread for the rules: {0}")]
+    Compile(#[source] std::io::Error),
     /// A thread could not be started.
     #[error("starting the enrichment: {0}")]
     Enrich(#[source] std::io::Error),
@@ -482,7 +517,15 @@ pub async fn run(
         .transpose()?;
     let metrics_file = config.metrics.file.as_deref().map(MetricsFile::open).transpose()?;
     let listener = config.metrics.listen.as_ref().map(Listener::bind).transpose()?;
-    let mut live = Live::start(&config.live)?;
+    // The kernel's verifier takes longer than the rules, so these cost no time beside it. What is wrong with them is said first.
+    let draft = config.settings;
+    let compiling = thread::Builder::new()
+        .name("rules".to_owned())
+        .spawn(move || draft.compile())
+        .map_err(WatchError::Compile)?;
+    let live = Live::start(&config.live);
+    let settings = compiling.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+    let mut live = live?;
     privileges::drop_all_but_needed(!live.counts_without_rights()).map_err(WatchError::Privileges)?;
 
     let (broken, full) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -491,7 +534,7 @@ pub async fn run(
         min_confidence,
         suppressions,
         fold_interval,
-    } = config.settings;
+    } = settings;
     let gate = SharedGate::new(Gate::new(suppressions, fold_interval, config.wanted));
     gate.tell_expired(SystemTime::now());
     let outputs = OutputConfig {
@@ -671,7 +714,7 @@ fn unread(monitor: &Monitor, live: &Live) -> bool {
 fn end_within(limit: Duration, thread: JoinHandle<()>) {
     let end = Instant::now() + limit;
     while !thread.is_finished() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
