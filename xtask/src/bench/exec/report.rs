@@ -4,11 +4,14 @@ use std::{fmt::Write as _, fs, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Cell, Latency, Measured, Results, Round, monitor::NOTHING};
+use super::{
+    Cell, Latency, Measured, Pair, Results, Round,
+    monitor::{NOTHING, NOTHING_AGAIN},
+};
 
 /// The figures of a workload under a monitor, medians of the rounds; times in microseconds.
 struct Figures {
-    /// Wall time against that of no monitor in the same round: median, least, most.
+    /// Wall time against that without a monitor in the same round: median, least, most.
     slowdown: Option<[f64; 3]>,
     /// Processor time that each exec of the workload took more.
     added: Option<f64>,
@@ -55,16 +58,29 @@ fn execs(measured: &Measured) -> Option<f64> {
     })
 }
 
+/// What a value of a monitor is told against, round by round: the mean of the two runs without a monitor; of these the second is
+/// told against the first.
+fn without(monitor: &str, first: &[Round], second: &[Round], value: &dyn Fn(&Round) -> f64) -> Vec<f64> {
+    let pairs = first.iter().map(value).zip(second.iter().map(value));
+    match monitor {
+        NOTHING | NOTHING_AGAIN => pairs.map(|(first, _)| first).collect(),
+        _ => pairs.map(|(first, second)| f64::midpoint(first, second)).collect(),
+    }
+}
+
 fn figures(measured: &Measured, cell: &Cell) -> Figures {
     let execs = execs(measured);
-    let nothing: &[Round] = measured
-        .cells
+    let rounds_of = |name: &str| -> &[Round] {
+        let cell = measured.cells.iter().find(|cell| cell.monitor == name);
+        cell.map_or(&[], |cell| &cell.rounds)
+    };
+    let without =
+        |value: &dyn Fn(&Round) -> f64| without(cell.monitor, rounds_of(NOTHING), rounds_of(NOTHING_AGAIN), value);
+    let ratios: Vec<f64> = cell
+        .rounds
         .iter()
-        .find(|cell| cell.monitor == NOTHING)
-        .map_or(&[], |cell| &cell.rounds);
-    let pairs = || cell.rounds.iter().zip(nothing);
-    let ratios: Vec<f64> = pairs()
-        .map(|(round, nothing)| round.cost.wall.as_secs_f64() / nothing.cost.wall.as_secs_f64())
+        .zip(without(&|round| micros(round.cost.wall)))
+        .map(|(round, without)| micros(round.cost.wall) / without)
         .collect();
     let of = |value: &dyn Fn(&Round) -> f64| median(cell.rounds.iter().map(value).collect());
     let per_exec = |value: Option<f64>| Some(value? / execs?);
@@ -79,8 +95,10 @@ fn figures(measured: &Measured, cell: &Cell) -> Figures {
             [middle, least, most]
         }),
         added: per_exec(median(
-            pairs()
-                .map(|(round, nothing)| micros(round.cost.cpu) - micros(nothing.cost.cpu))
+            cell.rounds
+                .iter()
+                .zip(without(&|round| micros(round.cost.cpu)))
+                .map(|(round, without)| micros(round.cost.cpu) - without)
                 .collect(),
         ))
         .filter(|_| cell.monitor != NOTHING),
@@ -118,7 +136,9 @@ fn cell(value: Option<f64>, digits: usize) -> String {
 
 pub(super) fn markdown(results: &Results) -> String {
     let mut text = format!(
-        "{}. {} rounds in turn, medians; in brackets the least and the most of the rounds. Times in microseconds an exec.\n",
+        "{}. {} rounds, every other one in the opposite order; medians, in brackets the least and the most. What a monitor costs is \
+         told against the mean of the two runs without one in its round, the second of these against the first. Times in \
+         microseconds an exec.\n",
         machine(),
         results.runs
     );
@@ -211,6 +231,17 @@ pub(super) fn markdown(results: &Results) -> String {
             );
         }
     }
+    if let Some(Pair { before, after }) = &results.pair
+        && let (Some(first), Some(second)) = (median(before.clone()), median(after.clone()))
+    {
+        let _ = writeln!(
+            text,
+            "\nTime in eBPF programs against that of the build before, both at once on the same execs: {:.3} ({first:.3} attached \
+             first, {second:.3} second; medians of {} storms each).",
+            (first * second).sqrt(),
+            before.len()
+        );
+    }
     for missing in &results.missing {
         let _ = writeln!(text, "\nMissing: {missing}.");
     }
@@ -270,6 +301,34 @@ pub(super) fn json(results: &Results) -> Value {
             "execs_per_second": loss.rate(),
             "standstill_seconds": loss.standstill().map(|standstill| standstill.as_secs_f64()),
         })).collect::<Vec<_>>(),
+        "kernel_against_before": results.pair.as_ref().map(|pair| json!({"first": pair.before, "second": pair.after})),
         "missing": results.missing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::exec::{measure::Memory, monitor::CERT_RECON, workload::Cost};
+
+    fn round(wall: u64) -> Round {
+        Round {
+            cost: Cost {
+                wall: Duration::from_micros(wall),
+                cpu: Duration::from_micros(wall),
+            },
+            monitor_cpu: 0,
+            memory: Memory::default(),
+            ready_after: Duration::ZERO,
+            sums: None,
+        }
+    }
+
+    #[test]
+    fn a_drift_within_a_round_is_not_told_as_a_cost() {
+        let (first, second) = ([round(100), round(200)], [round(120), round(180)]);
+        let of = |monitor| without(monitor, &first, &second, &|round| micros(round.cost.wall));
+        assert_eq!(of(CERT_RECON), [110.0, 190.0]);
+        assert_eq!(of(NOTHING_AGAIN), [100.0, 200.0]);
+    }
 }
