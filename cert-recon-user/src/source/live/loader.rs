@@ -25,6 +25,7 @@ use super::{
     LiveError, convert, offsets, placeholders,
     programs::{Programs, metric_name},
     reassembly::{Aside, Assembled, Reassembler},
+    type_information::TypeInformation,
     wakeups::WakeUps,
 };
 use crate::{
@@ -206,7 +207,7 @@ impl Live {
             return Err(LiveError::NotPermitted { missing });
         }
         let path = || options.btf.display().to_string();
-        let btf = fs::read(&options.btf).map_err(|source| LiveError::NoBtf { path: path(), source })?;
+        let btf = TypeInformation::of(&options.btf).map_err(|source| LiveError::NoBtf { path: path(), source })?;
         let layout = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
         drop(btf);
         host::lift_memlock();

@@ -11,6 +11,7 @@ pub mod offsets;
 mod placeholders;
 mod programs;
 pub mod reassembly;
+mod type_information;
 mod wakeups;
 
 pub use error::LiveError;
