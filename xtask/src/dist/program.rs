@@ -136,11 +136,13 @@ pub(super) fn build(root: &Path, target: &Path, platform: Platform) -> Result<Re
 /// Crates whose loops are most of the work: reading, searching, hashing. (zstd, which is C, has its own in assembly.)
 const HOT: [&str; 4] = ["aho-corasick", "memchr", "miniz_oxide", "sha2"];
 
-/// Of zstd's ways to search for repetitions, level 3, which `--record` uses, has the two that stay; no panic passes through C.
+/// Of zstd's ways to search for repetitions, level 3, which `--record` uses, has the two that stay; of its ways to decompress, one of
+/// each kind is enough (the others are for far larger windows, and for a few hundredths of the time). No panic passes through C.
 const SMALL_C: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
                        -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR \
                        -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR \
-                       -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
+                       -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR -DHUF_FORCE_DECOMPRESS_X1 \
+                       -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT";
 
 /// Crates that run at the start, at the end, or when a collector is sent to.
 const COLD: [&str; 19] = [
