@@ -6,6 +6,7 @@ mod common;
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -15,6 +16,8 @@ use common::{
     temp::Temp,
     watch::{Ended, binary, command, output_of, path_text},
 };
+
+use flate2::{Compression, write::DeflateEncoder};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
@@ -154,21 +157,30 @@ fn a_kernel_without_type_information_is_told_with_the_flag_that_helps() {
 fn a_helper_function_that_the_kernel_lacks_is_told_with_the_kernel_s_release() {
     let mut program = fs::read(binary()).expect("cert-recon");
     let object: &[u8] = include_bytes!("../../cert-recon-ebpf/cert-recon.bpf.o");
+    let packed: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cert-recon.bpf.o.deflate"));
     let at = program
-        .windows(object.len())
-        .position(|bytes| bytes == object)
+        .windows(packed.len())
+        .position(|bytes| bytes == packed)
         .expect("the object is in the program");
     let call = [0x85, 0, 0, 0, 125, 0, 0, 0];
-    let calls: Vec<usize> = program[at..at + object.len()]
-        .chunks_exact(8)
-        .enumerate()
-        .filter(|(_, instruction)| *instruction == call)
-        .map(|(n, _)| at + n * 8)
-        .collect();
-    assert!(!calls.is_empty(), "no call of the helper");
-    for place in calls {
-        program[place + 4..place + 8].copy_from_slice(&9999u32.to_le_bytes());
+    let mut changed = object.to_vec();
+    let mut calls = 0;
+    for instruction in changed.chunks_exact_mut(8).filter(|instruction| **instruction == call) {
+        instruction[4..].copy_from_slice(&9999u32.to_le_bytes());
+        calls += 1;
     }
+    assert!(calls > 0, "no call of the helper");
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&changed).expect("memory");
+    let changed = packer.finish().expect("memory");
+    // What of the old one is left behind its end is not read.
+    assert!(
+        changed.len() <= packed.len(),
+        "no room: {} of {}",
+        changed.len(),
+        packed.len()
+    );
+    program[at..at + changed.len()].copy_from_slice(&changed);
     let temp = Temp::new();
     let path = temp.executable("lacking", &program);
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");

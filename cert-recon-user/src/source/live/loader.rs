@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     error::Error,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _},
     panic::resume_unwind,
     path::{Path, PathBuf},
@@ -18,6 +19,7 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use cert_recon_common::{Counters, flags};
+use flate2::read::DeflateDecoder;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -35,8 +37,8 @@ use crate::{
     metrics::Runs,
 };
 
-/// The compiled program. `cargo xtask build-ebpf` makes it.
-pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../cert-recon-ebpf/cert-recon.bpf.o");
+/// The compiled program. `cargo xtask build-ebpf` makes it, `build.rs` packs it.
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cert-recon.bpf.o.deflate"));
 
 /// Whether the kernel measures programs.
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -211,10 +213,8 @@ impl Live {
         let layout = offsets::from_btf(&btf).map_err(|source| LiveError::Btf { path: path(), source })?;
         drop(btf);
         host::lift_memlock();
-        let (object, _) = placeholders::fill(OBJECT, &layout.offsets).map_err(|source| LiveError::Load {
-            what: "reading",
-            source: Box::new(source),
-        })?;
+        let object = object().map_err(|e| load_error("unpacking", e))?;
+        let (object, _) = placeholders::fill(&object, &layout.offsets).map_err(|e| load_error("reading", e))?;
 
         let mut ebpf = host::without_opening_files(EbpfLoader::new)
             .btf(None)
@@ -481,6 +481,13 @@ impl Live {
         };
         self.chosen.attached().filter_map(runs).collect()
     }
+}
+
+/// The program as it is compiled.
+pub(super) fn object() -> io::Result<Vec<u8>> {
+    let mut object = Vec::new();
+    DeflateDecoder::new(OBJECT).read_to_end(&mut object)?;
+    Ok(object)
 }
 
 /// The number on the line that begins so.
