@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[cfg(target_env = "musl")]
+mod allocator;
+
 fn main() -> ExitCode {
     cert_recon::cli::main()
 }
