@@ -8,21 +8,21 @@ use aya::maps::{Array, MapData};
 use cert_recon_common::WAKE_INTERVAL_NS;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Pause between two looks.
+/// Pause after a look that found something.
 const PAUSE: Duration = Duration::from_millis(2);
-/// After a look that found nothing.
+/// After one that found nothing.
 const EMPTY_PAUSE: Duration = Duration::from_millis(4);
-/// After one that found [`BUSY_EXECS`]: a look costs as much as several execs.
+/// While execs come fast: a look costs as much as several execs.
 const BUSY_PAUSE: Duration = Duration::from_millis(8);
-const BUSY_EXECS: u64 = 4;
+/// They come fast when so many come within a window.
+const BUSY_EXECS: u64 = 6;
+const WINDOW_NS: u64 = 12_000_000;
 
 /// What the programs are told when something came: that there are looks for so long.
 const AWAKE_NS: u64 = 3_000_000;
-/// The same while execs come fast, or have come again and again: telling the programs is a system call.
+/// The same while execs come fast: telling the programs is a system call.
 const STAY_AWAKE_NS: u64 = 30_000_000;
-/// Promises in a row after which that is so.
-const AGAIN: u32 = 4;
-/// The programs are told anew when less than this is left: a look that comes a little late is still in time.
+/// Then they are told anew when less than this is left: a look that comes a little late is still in time.
 const LEFT_NS: u64 = 12_000_000;
 /// There is a look so much later than the programs were told, for records that take a while from their program's look at the
 /// clock on.
@@ -33,31 +33,24 @@ const _: () = assert!(AWAKE_NS > WAKE_INTERVAL_NS && AWAKE_NS as u128 > PAUSE.as
 const _: () = assert!(LEFT_NS as u128 > BUSY_PAUSE.as_nanos() && STAY_AWAKE_NS > 2 * LEFT_NS);
 
 /// When the next look is, and what is promised to the programs. Times in nanoseconds of the boot clock.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pace {
     /// Until then something may come without a wake-up; `None` when every record wakes.
     promised: Option<u64>,
-    /// Promises since records last woke.
-    promises: u32,
-    /// Execs that the last look found.
-    execs: u64,
+    /// The last look found something.
+    has_found: bool,
+    is_busy: bool,
+    /// When the window began, and the execs in it.
+    window: (u64, u64),
 }
 
 impl Pace {
-    fn new() -> Self {
-        Self {
-            promised: Some(0),
-            promises: 0,
-            execs: 0,
-        }
-    }
-
     fn pause(&self) -> Option<Duration> {
         self.promised?;
-        Some(match self.execs {
-            0 => EMPTY_PAUSE,
-            1..BUSY_EXECS => PAUSE,
-            _ => BUSY_PAUSE,
+        Some(match (self.is_busy, self.has_found) {
+            (true, _) => BUSY_PAUSE,
+            (false, true) => PAUSE,
+            (false, false) => EMPTY_PAUSE,
         })
     }
 
@@ -65,12 +58,17 @@ impl Pace {
     fn slept(&mut self, now: u64) {
         if self.promised.is_some_and(|until| until + MARGIN_NS < now) {
             self.promised = None;
-            self.promises = 0;
         }
     }
 
-    fn looked(&mut self, execs: u64) {
-        self.execs = execs;
+    fn looked(&mut self, now: u64, execs: u64) {
+        self.has_found = execs > 0;
+        self.window.1 += execs;
+        if now >= self.window.0 + WINDOW_NS {
+            // One that is long over says nothing of now.
+            self.is_busy = self.window.1 >= BUSY_EXECS && now < self.window.0 + 2 * WINDOW_NS;
+            self.window = (now, 0);
+        }
     }
 
     /// Something came: until when the programs are to be told that there will be looks, when they do not know that yet.
@@ -78,10 +76,8 @@ impl Pace {
         if self.promised.is_some_and(|until| until > now + LEFT_NS) {
             return None;
         }
-        let stays = self.execs >= BUSY_EXECS || self.promises >= AGAIN;
-        let until = now + if stays { STAY_AWAKE_NS } else { AWAKE_NS };
+        let until = now + if self.is_busy { STAY_AWAKE_NS } else { AWAKE_NS };
         self.promised = Some(until);
-        self.promises += 1;
         Some(until)
     }
 }
@@ -98,7 +94,10 @@ impl WakeUps {
     pub(super) fn new(told: Array<MapData, u64>) -> Self {
         Self {
             told,
-            pace: Pace::new(),
+            pace: Pace {
+                promised: Some(0),
+                ..Pace::default()
+            },
             last_look: Instant::now(),
         }
     }
@@ -116,7 +115,7 @@ impl WakeUps {
     /// The ring buffer was emptied, and so many execs were in it.
     pub(super) fn looked(&mut self, execs: u64) {
         self.last_look = Instant::now();
-        self.pace.looked(execs);
+        self.pace.looked(boot_ns(), execs);
     }
 
     /// Something came: the programs need not wake for what comes next. A promise: there is a look after the time that they are
@@ -145,65 +144,101 @@ mod tests {
         u64::try_from(pause.as_nanos()).unwrap()
     }
 
+    /// Looks at everything that comes at these times until the end of it, as [`Live`](super::super::Live) does; how long each waited,
+    /// how many looks that took, and how often the programs were told.
+    fn run(times: &[u64]) -> (Vec<u64>, usize, usize) {
+        let mut pace = Pace::default();
+        let (mut waits, mut looks, mut told) = (Vec::new(), 0, 0);
+        let mut knows = 0;
+        let mut now = 0;
+        let mut times = times.iter().copied().peekable();
+        while let Some(&next) = times.peek() {
+            // One that the programs know nothing of for its time wakes at once.
+            let look = pace.pause().map(|pause| now + ns(pause));
+            let wakes = next > knows && look.is_none_or(|look| next < look);
+            match look {
+                Some(look) if !wakes => now = look,
+                _ => now = next.max(now),
+            }
+            if !wakes {
+                pace.slept(now);
+            }
+            looks += 1;
+            let mut execs = 0;
+            while let Some(time) = times.next_if(|&time| time <= now) {
+                waits.push(now - time);
+                execs += 1;
+            }
+            pace.looked(now, execs);
+            if execs > 0
+                && let Some(until) = pace.came(now)
+            {
+                (knows, told) = (until, told + 1);
+            }
+        }
+        (waits, looks, told)
+    }
+
+    fn every(gap: u64, count: u64) -> Vec<u64> {
+        (1..=count).map(|n| 1000 * MS + n * gap).collect()
+    }
+
     #[test]
     fn every_promise_is_followed_by_a_look_after_it_and_only_then_records_wake_again() {
-        for (found, promises) in [(1, 0), (BUSY_EXECS, 0), (1, AGAIN)] {
-            let mut pace = Pace::new();
-            pace.promises = promises;
+        for is_busy in [false, true] {
+            let mut pace = Pace {
+                is_busy,
+                ..Pace::default()
+            };
             let mut now = 1000 * MS;
-            pace.looked(found);
+            pace.window.0 = now;
+            pace.looked(now, 1);
             let told = pace.came(now).unwrap();
             let mut looks = 0;
             while let Some(pause) = pace.pause() {
                 now += ns(pause);
                 pace.slept(now);
-                pace.looked(0);
+                pace.looked(now, 0);
                 looks += 1;
             }
             assert!(
-                now > told + MARGIN_NS && now <= told + MARGIN_NS + ns(EMPTY_PAUSE),
+                now > told + MARGIN_NS && now <= told + MARGIN_NS + ns(BUSY_PAUSE),
                 "a look after what was promised"
             );
-            assert!(
-                looks <= if told == 1000 * MS + AWAKE_NS { 2 } else { 10 },
-                "{looks} looks"
-            );
-            assert_eq!(pace.promises, 0);
+            assert!(looks <= if is_busy { 8 } else { 2 }, "{looks} looks");
         }
     }
 
     #[test]
-    fn a_storm_is_looked_at_seldom_and_the_programs_are_told_seldom_and_never_late() {
-        for found in [1, 10] {
-            let mut pace = Pace::new();
-            let (start, mut now, mut told, mut until) = (1000 * MS, 1000 * MS, 0, 0);
-            let mut looks = 0;
-            while now < start + 1000 * MS {
-                pace.looked(found);
-                if let Some(next) = pace.came(now) {
-                    assert!(told == 0 || until > now, "told before the promise is over");
-                    (until, told) = (next, told + 1);
-                }
-                looks += 1;
-                now += ns(pace.pause().unwrap());
-            }
-            let most = if found == 1 { 501 } else { 126 };
-            assert!(looks <= most && told <= 60, "{looks} looks, told {told} times");
+    fn an_exec_now_and_then_is_looked_at_at_once() {
+        for gap in [7 * MS, 9 * MS, 40 * MS, 2000 * MS] {
+            let (waits, looks, told) = run(&every(gap, 1000));
+            assert_eq!(waits.iter().max(), Some(&0), "{gap}");
+            assert!(looks <= 3000 && told <= 1000, "{looks} looks, told {told} times");
+        }
+        for gap in [MS, 3 * MS, 4 * MS, 5 * MS] {
+            let (waits, ..) = run(&every(gap, 1000));
+            assert!(waits.into_iter().max().unwrap() <= 8 * MS, "{gap}");
         }
     }
 
     #[test]
-    fn the_first_few_execs_are_looked_at_soon() {
-        let mut pace = Pace::new();
-        pace.came(1000 * MS);
-        for (found, pause) in [
-            (1, PAUSE),
-            (BUSY_EXECS - 1, PAUSE),
-            (BUSY_EXECS, BUSY_PAUSE),
-            (0, EMPTY_PAUSE),
-        ] {
-            pace.looked(found);
-            assert_eq!(pace.pause(), Some(pause));
-        }
+    fn a_storm_is_looked_at_seldom_and_the_programs_are_told_seldom() {
+        // One second, and a second after it the next: what was busy before is not busy now.
+        let storm = every(MS / 10, 10_000);
+        let (waits, looks, told) = run(&storm);
+        assert_eq!(waits.len(), storm.len());
+        assert!(looks <= 140 && told <= 60, "{looks} looks, told {told} times");
+        assert!(waits.into_iter().max().unwrap() <= 8 * MS);
+        let mut later = storm;
+        later.extend([3000 * MS, 3010 * MS, 3020 * MS]);
+        let (waits, ..) = run(&later);
+        assert_eq!(waits[10_000..], [0; 3]);
+    }
+
+    #[test]
+    fn few_execs_in_a_row_are_looked_at_soon() {
+        let (waits, ..) = run(&[1000 * MS, 1001 * MS, 1002 * MS]);
+        assert!(waits.iter().all(|&wait| wait <= 2 * MS), "{waits:?}");
     }
 }
