@@ -22,6 +22,7 @@ use std::{
 use common::{
     actor::{Chain, Reported, Stage, counter, teller},
     elf::Program,
+    eventually,
     exec::Exec,
     find_program, in_vm,
     kernel::misses,
@@ -847,4 +848,21 @@ fn a_program_started_by_the_standard_library_has_this_process_as_parent() {
     truth.extend(above(std::process::id()));
     assert_above(&row, &truth);
     watch.stop();
+}
+
+/// Of the harness: a program that a child of another thread still has open for writing can't be started.
+#[test]
+fn a_program_that_somebody_writes_to_is_told_from_one_that_can_be_started() {
+    let temp = Temp::new();
+    let path = temp.program("written", Program::Exit);
+    let reading = fs::File::open(&path).expect("the program");
+    let writing = fs::OpenOptions::new().write(true).open(&path).expect("the program");
+    assert!(sys::is_open_for_writing(&reading));
+    assert_eq!(
+        Command::new(&path).status().unwrap_err().kind(),
+        io::ErrorKind::ExecutableFileBusy
+    );
+    drop(writing);
+    assert!(eventually(|| !sys::is_open_for_writing(&reading)));
+    assert!(Command::new(&path).status().expect("starting it").success());
 }

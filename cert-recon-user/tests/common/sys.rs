@@ -62,6 +62,23 @@ pub(crate) fn memfd(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Whether somebody has this file open for writing: then it can't be executed. That may be a child of another thread between its fork
+/// and its exec. The kernel gives no lease for reading then.
+pub(crate) fn is_open_for_writing(file: &std::fs::File) -> bool {
+    let lease = |kind: libc::c_int| {
+        // SAFETY: takes numbers; the descriptor is open.
+        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) })
+    };
+    match lease(libc::F_RDLCK) {
+        Ok(_) => {
+            lease(libc::F_UNLCK).expect("giving the lease back");
+            false
+        }
+        // What else a file system says of leases tells nothing.
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Opens a file for nothing but exec and fchdir.
 pub(crate) fn open_path(path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     open_at(libc::AT_FDCWD, &c_path(path))

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     elf::{Program, elf},
-    token,
+    eventually, sys, token,
 };
 
 /// The folder. Its name holds a token, so every program in it has that in its FolderPath. Others may look into it.
@@ -35,11 +35,17 @@ impl Temp {
         self.path.join(name)
     }
 
-    /// Writes a file that can be executed.
+    /// Writes a file that can be executed, at once.
     pub(crate) fn executable(&self, name: impl AsRef<Path>, bytes: &[u8]) -> PathBuf {
         let path = self.join(name);
         fs::write(&path, bytes).expect("writing a program");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let written = fs::File::open(&path).expect("the program");
+        assert!(
+            eventually(|| !sys::is_open_for_writing(&written)),
+            "nobody writes to {} any more",
+            path.display()
+        );
         path
     }
 
