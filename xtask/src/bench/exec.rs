@@ -26,7 +26,7 @@ use self::{
     complete::Complete,
     latency::Latency,
     loss::Loss,
-    measure::{Memory, Stats},
+    measure::{Memory, Stats, spent},
     monitor::{CERT_RECON, Monitor, NOTHING, NOTHING_AGAIN, Output, PEERS},
     pair::Pair,
     workload::{Cost, Programs, Storm, Workload},
@@ -338,13 +338,9 @@ fn measure_kernel(measured: &mut [Measured], monitors: &[Monitor], runs: usize, 
                     continue;
                 }
                 workload.run()?;
-                let nanoseconds: u64 = process
-                    .programs()
-                    .iter()
-                    .map(|(id, program)| program.nanoseconds - before.get(id).map_or(0, |before| before.nanoseconds))
-                    .sum();
+                let nanoseconds = spent(&before, &process.programs());
                 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-                cell.kernel.push(nanoseconds as f64 / execs as f64);
+                cell.kernel.push(nanoseconds / execs as f64);
             }
         }
     }

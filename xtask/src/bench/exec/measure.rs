@@ -42,6 +42,14 @@ pub(super) struct Program {
     pub(super) runs: u64,
 }
 
+/// Nanoseconds in a process's programs between two looks at them ([`Process::programs`]).
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub(super) fn spent(before: &BTreeMap<u64, Program>, after: &BTreeMap<u64, Program>) -> f64 {
+    let in_program =
+        |(id, program): (&u64, &Program)| program.nanoseconds - before.get(id).map_or(0, |before| before.nanoseconds);
+    after.iter().map(in_program).sum::<u64>() as f64
+}
+
 /// Memory, bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memory {

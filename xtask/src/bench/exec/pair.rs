@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{
-    measure::{Process, Stats},
+    measure::{Process, Stats, spent},
     monitor::{Monitor, Output},
     workload::Workload,
 };
@@ -45,22 +45,12 @@ pub(super) fn measure(new: &Monitor, old: &Monitor, storm: &Workload, rounds: us
         let process = |running: Option<Process>| running.context("no process of the monitor");
         let (new_process, old_process) = (process(new.process())?, process(old.process())?);
         for _ in 0..STORMS {
-            let before = [time(new_process), time(old_process)];
+            let before = [new_process.programs(), old_process.programs()];
             storm.run()?;
-            let after = [time(new_process), time(old_process)];
-            let ratio = (after[0] - before[0]) / (after[1] - before[1]);
-            if is_first { &mut pair.before } else { &mut pair.after }.push(ratio);
+            let [new, old] = [(new_process, &before[0]), (old_process, &before[1])]
+                .map(|(process, before)| spent(before, &process.programs()));
+            if is_first { &mut pair.before } else { &mut pair.after }.push(new / old);
         }
     }
     Ok(pair)
-}
-
-/// Nanoseconds in all programs of a monitor so far.
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn time(process: Process) -> f64 {
-    process
-        .programs()
-        .values()
-        .map(|program| program.nanoseconds)
-        .sum::<u64>() as f64
 }
