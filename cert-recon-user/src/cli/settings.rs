@@ -37,7 +37,7 @@ impl Asked {
             .collect();
         warn_of_strays(&config.suppressions, &packs);
         Ok(Draft {
-            packs,
+            rules: packs,
             min_confidence: self.min_confidence.or(config.min_confidence).unwrap_or(Confidence::Low),
             fold_interval: self
                 .fold_interval

@@ -126,9 +126,9 @@ pub struct Metrics {
 
 /// What can change while the monitor runs.
 #[derive(Debug)]
-pub struct Settings {
+pub struct Settings<Rules = Engine> {
     /// The rules.
-    pub engine: Engine,
+    pub rules: Rules,
     /// Findings of at least this confidence are reported.
     pub min_confidence: Confidence,
     /// Those that are not.
@@ -137,18 +137,8 @@ pub struct Settings {
     pub fold_interval: Duration,
 }
 
-/// Settings that were read, and whose rules are still to be compiled.
-#[derive(Debug)]
-pub struct Draft {
-    /// The rules, in the order of evaluation.
-    pub packs: Vec<Pack>,
-    /// As in [`Settings`].
-    pub min_confidence: Confidence,
-    /// As in [`Settings`].
-    pub suppressions: Vec<Suppression>,
-    /// As in [`Settings`].
-    pub fold_interval: Duration,
-}
+/// Settings that were read, and whose rules, in the order of evaluation, are still to be compiled.
+pub type Draft = Settings<Vec<Pack>>;
 
 impl Draft {
     /// Compiles the rules, which takes some twenty milliseconds.
@@ -157,7 +147,7 @@ impl Draft {
     /// When the packs cannot work together.
     pub fn compile(self) -> Result<Settings, EngineError> {
         Ok(Settings {
-            engine: Engine::new(&self.packs)?,
+            rules: Engine::new(&self.rules)?,
             min_confidence: self.min_confidence,
             suppressions: self.suppressions,
             fold_interval: self.fold_interval,
@@ -530,7 +520,7 @@ pub async fn run(
 
     let (broken, full) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let Settings {
-        engine,
+        rules: engine,
         min_confidence,
         suppressions,
         fold_interval,
@@ -726,7 +716,7 @@ fn apply(
     indexer: &Indexer,
 ) -> Option<String> {
     let Settings {
-        engine,
+        rules: engine,
         min_confidence,
         suppressions,
         fold_interval,

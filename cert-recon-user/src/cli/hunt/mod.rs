@@ -201,7 +201,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let request = Request {
         jobs,
         format: args.source.0.filter(|source| *source != Source::Proc),
-        engine: settings.engine,
+        engine: settings.rules,
         min_confidence: settings.min_confidence,
         range,
         threads: args.jobs.map_or(cores, usize::from),
