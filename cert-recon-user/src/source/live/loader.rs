@@ -335,10 +335,7 @@ impl Live {
                 }
             }
         }
-        wake_ups.looked(handed_on.delivered - delivered);
-        if came {
-            wake_ups.came();
-        }
+        wake_ups.looked(handed_on.delivered - delivered, came);
         // Only then nothing of the time before is still on its way.
         if drained == Drained::Empty && self.last_tick.elapsed() >= TICK {
             self.last_tick = Instant::now();

@@ -112,16 +112,13 @@ impl WakeUps {
         self.pace.slept(boot_ns());
     }
 
-    /// The ring buffer was emptied, and so many execs were in it.
-    pub(super) fn looked(&mut self, execs: u64) {
+    /// The ring buffer was emptied, and so many execs were in it. When something `came`, the programs need not wake for what comes
+    /// next. A promise: there is a look after the time that they are told.
+    pub(super) fn looked(&mut self, execs: u64, came: bool) {
         self.last_look = Instant::now();
-        self.pace.looked(boot_ns(), execs);
-    }
-
-    /// Something came: the programs need not wake for what comes next. A promise: there is a look after the time that they are
-    /// told.
-    pub(super) fn came(&mut self) {
-        if let Some(until) = self.pace.came(boot_ns()) {
+        let now = boot_ns();
+        self.pace.looked(now, execs);
+        if came && let Some(until) = self.pace.came(now) {
             // When it can't be told, every program wakes once in its interval.
             let _ = self.told.set(0, until, 0);
         }
