@@ -123,7 +123,7 @@ impl Build {
             "build-std=core",
         ]);
         cargo.arg("--target-dir").arg(&self.target_dir);
-        // On the command line, where they win over Cargo.toml, the user's configuration and the environment.
+        // On the command line, where they win over Cargo.toml, the user's configuration and the environment (but for one, below).
         for setting in [
             "opt-level=3",
             "lto='fat'",
@@ -137,6 +137,8 @@ impl Build {
             cargo.arg("--config").arg(format!("profile.release.{setting}"));
         }
         cargo
+            // The one variable that wins over `incremental`.
+            .env_remove("CARGO_INCREMENTAL")
             // -Z build-std on stable: unstable for cargo's users, but the compiler and the library are pinned here.
             .env("RUSTC_BOOTSTRAP", "1")
             // Cargo's own tests use this to name another standard library than the sysroot's.
