@@ -12,6 +12,7 @@ mod ci;
 mod dist;
 mod fuzz;
 mod licences;
+mod room;
 mod run;
 mod rustc_shim;
 mod strip;

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{
+    room,
     tools::{self, Need, Root},
     workspace,
 };
@@ -131,6 +132,7 @@ pub(crate) struct Args {
 
 /// Success only if tests ran, all of them passed and none was skipped.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    room::tell_if_short(room::FOR_TESTS)?;
     tools::install_missing(NEEDS)?;
     let binaries = build()?;
     let mut tally = Tally::default();
