@@ -15,13 +15,13 @@ mod record;
 pub use counters::Counters;
 pub use offsets::{ABSENT, Offsets, placeholder};
 pub use record::{
-    ANCESTORS, Ancestor, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError, HEAD_MAX, Head,
-    HeadRecord, INLINE_ARGV, LANE_SHIFT, LANES, Prefix, Record, Scan, Task, flags, kind,
+    ANCESTOR_MAX, ANCESTORS, Ancestor, CHUNK_DATA, CUT_FAULT, CUT_NO_SPACE, CUT_TOO_LONG, Chunk, Cut, DecodeError,
+    HEAD_MAX, Head, HeadRecord, INLINE_ARGV, Imageless, LANE_SHIFT, LANES, Prefix, Record, Scan, Task, flags, kind,
 };
 
 /// Number of this contract. It rises with every change of a layout, of the meaning of a field, or of [`Offsets`]; the
 /// object carries it in each record, and user space refuses a record of another number.
-pub const ABI: u16 = 2;
+pub const ABI: u16 = 3;
 
 /// Length of the argv of the monitor's own execs, bytes: a nonce of 16 characters, a word of 8 that names the command, a
 /// number of 8 digits, each with its NUL. The program scans the running processes after an exec with this argv.

@@ -1,9 +1,9 @@
-//! Offsets of kernel structure members, which the loader reads from the kernel's BTF and puts into the program's instructions, so that
-//! the verifier knows each as a constant and removes the code of members that this kernel lacks.
+//! What the loader reads from the kernel's BTF and puts into the program's instructions, so that the verifier knows each as a constant
+//! and removes the code of what this kernel lacks: offsets of structure members, and the numbers of a type and a function.
 
 use crate::layout::record;
 
-/// The offset of a member that this kernel does not have. Code behind it is pruned by the verifier.
+/// The offset of a member, or the number of a type, that this kernel does not have. Code behind it is pruned by the verifier.
 pub const ABSENT: u32 = u32::MAX;
 
 /// What stands in the program's instructions where it wants an offset. The loader puts the offset there; no other instruction has
@@ -13,6 +13,10 @@ pub mod placeholder {
     pub const SET: u32 = 0x4f46_0000;
     /// Loads from memory: from this on, 16 numbers for each offset, of which the lowest bits are added to it.
     pub const LOAD: u16 = 0x7000;
+
+    /// `call`, a function of this number: [`Offsets::cast_function`](super::Offsets::cast_function). Where there is none, it is
+    /// replaced by an instruction that does nothing of the kind, for code that is never come to.
+    pub const CAST: u32 = 0x4f46_1000;
 
     /// The displacement of a load `further` bytes, 15 at most, behind the offset at a place.
     #[must_use]
@@ -129,5 +133,12 @@ record! {
         pub binprm_interp: u32,
         /// `linux_binprm.argc`
         pub binprm_argc: u32,
+        /// Not an offset: the type that memory is read as by 64 bits, `struct pt_regs`, which begins with 15 such numbers on every
+        /// machine; absent when `cast_function` is
+        pub words_type: u32,
+        /// Not an offset: the type `struct task_struct`
+        pub task_type: u32,
+        /// Not an offset: the kernel function `bpf_rdonly_cast()` (since 6.2), which makes of an address a pointer to a type
+        pub cast_function: u32,
     }
 }

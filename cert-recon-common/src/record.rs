@@ -145,8 +145,8 @@ record! {
         /// Length of the cgroup's path, leaf first, each component followed by `/`; a NUL and the path in a hierarchy of version
         /// 1 follow on a host that has one.
         pub cgroup_len: u32,
-        /// Number of ancestors.
-        pub ancestors: u32,
+        /// Length of the ancestors.
+        pub ancestors_len: u32,
         /// Length of the argv bytes in this record.
         pub inline_len: u32,
         /// Command name of the task, NUL-padded.
@@ -157,14 +157,21 @@ record! {
 record! {
     /// A process above the one that runs exec, at that moment.
     pub struct Ancestor {
-        /// Start of the process; 0 when unknown.
-        pub start_boot_ns: u64,
-        /// Identity of its image; 0 when it has none (a kernel thread, or exiting).
+        /// Identity of its image; 0 when it has none (a kernel thread, or exiting): then [`Imageless`] follows.
         pub image: u64,
         /// Its process id.
         pub pid: u32,
         /// Zero.
         pub reserved: u32,
+    }
+}
+
+record! {
+    /// What else is known of a process without an image. Of others the image tells more, and that does not take reading of as many
+    /// places in the kernel's memory.
+    pub struct Imageless {
+        /// Start of the process.
+        pub start_boot_ns: u64,
         /// Command name, NUL-padded.
         pub comm: [u8; 16],
     }
@@ -228,7 +235,10 @@ record! {
 
 /// Bytes of a head record at most: the fixed part, two paths and a tty name as given by the kernel, three walked paths, the
 /// ancestors, argv.
-pub const HEAD_MAX: usize = Head::SIZE + 2 * 4096 + 64 + 3 * (4096 + 256) + ANCESTORS * Ancestor::SIZE + INLINE_ARGV;
+pub const HEAD_MAX: usize = Head::SIZE + 2 * 4096 + 64 + 3 * (4096 + 256) + ANCESTORS * ANCESTOR_MAX + INLINE_ARGV;
+
+/// Bytes of an ancestor at most.
+pub const ANCESTOR_MAX: usize = Ancestor::SIZE + Imageless::SIZE;
 
 impl Prefix {
     /// The prefix of a record of `kind`.
@@ -289,7 +299,7 @@ pub struct HeadRecord<'a> {
     /// The cgroup's path, leaf first, each component followed by `/`; a NUL and the path in a hierarchy of version 1 follow on a
     /// host that has one.
     pub cgroup: &'a [u8],
-    /// [`Ancestor`]s, nearest first.
+    /// [`Ancestor`]s, nearest first, each without an image followed by its [`Imageless`].
     pub ancestors: &'a [u8],
     /// The first bytes of argv.
     pub argv: &'a [u8],
@@ -360,7 +370,7 @@ impl<'a> Record<'a> {
                     exe: take(head.exe_len)?,
                     cwd: take(head.cwd_len)?,
                     cgroup: take(head.cgroup_len)?,
-                    ancestors: take(head.ancestors.saturating_mul(Ancestor::SIZE as u32))?,
+                    ancestors: take(head.ancestors_len)?,
                     argv: take(head.inline_len)?,
                 }))
             }
@@ -408,7 +418,7 @@ mod tests {
             exe_len: 4,
             cwd_len: 5,
             cgroup_len: 2,
-            ancestors: 1,
+            ancestors_len: Ancestor::SIZE as u32,
             inline_len: 6,
             argv_len: 6,
             exe_dev: 0x1234_5678,

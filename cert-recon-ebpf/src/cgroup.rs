@@ -3,7 +3,7 @@
 use cert_recon_common::flags;
 
 use crate::{
-    kernel::{Members, Span, copy_str, current, member},
+    kernel::{Members, Span, copy_short_str, copy_str, current, member, number},
     maps::{Scratch, TAIL, count},
 };
 
@@ -54,7 +54,7 @@ fn walk<const FOLLOW: bool>(s: &mut Scratch, mut node: u64) {
             // The root, whose name is empty.
             return;
         }
-        if !append_name(s, name) {
+        if !append_name::<FOLLOW>(s, name) {
             break;
         }
         node = parent;
@@ -91,17 +91,29 @@ fn append_byte(s: &mut Scratch, byte: u8) {
 
 /// Appends a name; false without room.
 #[inline(always)]
-fn append_name(s: &mut Scratch, name: u64) -> bool {
-    let pos = s.pos;
+fn append_name<const FOLLOW: bool>(s: &mut Scratch, name: u64) -> bool {
+    // Volatile: the verifier would tell apart what it knows of the length before.
+    // SAFETY: a field of the scratch value.
+    let pos = unsafe { core::ptr::read_volatile(&raw const s.pos) };
     if pos > (TAIL - NAME as usize) as u64 || pos - s.path_start > 4096 {
         return false;
     }
-    // SAFETY: `NAME` bytes from `pos` are within the tail, by the comparison above.
-    let len = unsafe { copy_str(s.tail.as_mut_ptr().add(pos as usize), NAME, name) };
-    if len < 1 || len > i64::from(NAME) {
-        return false;
+    let mut len = 0;
+    if FOLLOW {
+        // SAFETY: `NAME` bytes from `pos` are within the tail, by the comparison above.
+        let short = unsafe { copy_short_str(s.tail.as_mut_ptr().add(pos as usize), name) };
+        // Through memory, so that the verifier goes on from here once and not once for each length.
+        len = number(&mut s.outcome, short);
     }
-    let end = pos + (len as u64 - 1);
+    if len == 0 {
+        // SAFETY: as above.
+        let copied = unsafe { copy_str(s.tail.as_mut_ptr().add(pos as usize), NAME, name) };
+        if copied < 1 || copied > i64::from(NAME) {
+            return false;
+        }
+        len = copied as u64 - 1;
+    }
+    let end = pos + len;
     if end >= TAIL as u64 {
         return false;
     }

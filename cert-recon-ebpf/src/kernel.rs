@@ -2,10 +2,11 @@
 //!
 //! Since Linux 5.11 the verifier follows pointers from the running task on by the kernel's own type information, and lets a
 //! program load members like its own memory: a load costs a nanosecond or two, the call of a helper function some thirty. Where
-//! a pointer has been kept elsewhere than in registers and on the stack, its type is forgotten, and only helpers read it.
+//! a pointer has been kept elsewhere than in registers and on the stack, its type is forgotten. Since Linux 6.2 any address can be
+//! made a pointer to a type again ([`Words`]); before, only helpers read what it leads to.
 //!
-//! What does both is generic: `FOLLOW` says that pointers can be followed. A program is made for each, without a look at
-//! which it is while it runs.
+//! What follows or not is generic: `FOLLOW` says that pointers can be followed. A program is made for each, without a look at
+//! which it is while it runs. Whether addresses can be made pointers is a constant that the verifier knows ([`can_cast`]).
 
 use core::{arch::asm, ffi::c_void};
 
@@ -66,7 +67,7 @@ impl<const PLACE: usize> Member<PLACE> {
         if FOLLOW {
             self.load(base)
         } else {
-            read(base, self.offset())
+            number_at(base, self.offset())
         }
     }
 
@@ -111,13 +112,74 @@ impl<const PLACE: usize> Member<PLACE> {
 }
 
 /// The task that runs exec, as a pointer that can be followed if there are such. `task` is the tracepoint's.
+///
+/// Rather made a pointer than asked for: of one that the kernel vouches for, the verifier looks at each load whether it still does,
+/// and for that through the names of all types, which takes longer than all else.
 #[inline(always)]
 pub(crate) fn current<const FOLLOW: bool>(task: u64) -> u64 {
-    if FOLLOW {
+    if !FOLLOW {
+        task
+    } else if can_cast() {
+        cast(task, member!(task_type).offset())
+    } else {
         // SAFETY: a helper without arguments.
         unsafe { generated::bpf_get_current_task_btf() as u64 }
-    } else {
-        task
+    }
+}
+
+/// Whether this kernel makes addresses pointers.
+#[inline(always)]
+pub(crate) fn can_cast() -> bool {
+    member!(words_type).is_there()
+}
+
+/// Makes an address a pointer to the type of this number: for the verifier; for the processor it is no instruction. Only where
+/// [`can_cast`].
+#[inline(always)]
+fn cast(address: u64, to: u64) -> u64 {
+    let pointer;
+    // SAFETY: the function changes nothing, and keeps to the calling convention.
+    unsafe {
+        asm!(
+            "call {placeholder}",
+            placeholder = const placeholder::CAST,
+            inlateout("r1") address => _,
+            inlateout("r2") to => _,
+            lateout("r0") pointer,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            options(readonly, nostack)
+        );
+    }
+    pointer
+}
+
+/// Memory at any address as 15 numbers of 64 bits, which are loaded like members of what was followed. Only where [`can_cast`].
+pub(crate) struct Words(u64);
+
+impl Words {
+    /// At this address.
+    #[inline(always)]
+    fn at(address: u64) -> Self {
+        Self(cast(address, member!(words_type).offset()))
+    }
+
+    /// The number so many bytes from the beginning; 0 when it can't be read.
+    #[inline(always)]
+    fn get<const OFFSET: usize>(&self) -> u64 {
+        let value;
+        // SAFETY: the verifier has checked that there is such a number; an address that leads nowhere gives zeros.
+        unsafe {
+            asm!(
+                "{value} = *(u64 *)({base} + {offset})",
+                value = out(reg) value,
+                base = in(reg) self.0,
+                offset = const OFFSET,
+                options(readonly, nostack)
+            );
+        }
+        value
     }
 }
 
@@ -144,19 +206,48 @@ pub(crate) fn read<T: Number>(base: u64, offset: u64) -> T {
     value
 }
 
+/// As [`read`], by the cheapest way that there is.
+#[inline(always)]
+fn number_at<T: Number>(base: u64, offset: u64) -> T {
+    if can_cast() {
+        T::first(&Words::at(base + offset))
+    } else {
+        read(base, offset)
+    }
+}
+
 /// What may be read: any bytes are a value.
 pub(crate) trait Number {
     /// All zeros.
     const ZERO: Self;
+
+    /// The first of these.
+    fn first(words: &Words) -> Self;
 
     /// A member of the structure at `base`, by its place in [`cert_recon_common::Offsets`].
     fn load<const PLACE: usize>(base: u64) -> Self;
 }
 
 macro_rules! loads {
-    ($number:ty, $instruction:literal) => {
+    ($number:ty, $instruction:literal, $at:literal) => {
         impl Number for $number {
             const ZERO: Self = 0;
+
+            #[inline(always)]
+            fn first(words: &Words) -> Self {
+                let value: u64;
+                // SAFETY: as in `Words::get`; a smaller number's other bits are zeros.
+                unsafe {
+                    asm!(
+                        $at,
+                        value = out(reg) value,
+                        base = in(reg) words.0,
+                        options(readonly, nostack)
+                    );
+                    core::hint::assert_unchecked(value <= <$number>::MAX as u64);
+                }
+                value as Self
+            }
 
             #[inline(always)]
             fn load<const PLACE: usize>(base: u64) -> Self {
@@ -171,13 +262,23 @@ macro_rules! loads {
                         options(readonly, nostack)
                     );
                 }
+                // SAFETY: the instruction fills the register with zeros. Without this word the compiler would do so again.
+                unsafe { core::hint::assert_unchecked(value <= <$number>::MAX as u64) };
                 value as Self
             }
         }
     };
 }
-loads!(u32, "{value} = *(u32 *)({base} + {placeholder})");
-loads!(u64, "{value} = *(u64 *)({base} + {placeholder})");
+loads!(
+    u32,
+    "{value} = *(u32 *)({base} + {placeholder})",
+    "{value} = *(u32 *)({base} + 0)"
+);
+loads!(
+    u64,
+    "{value} = *(u64 *)({base} + {placeholder})",
+    "{value} = *(u64 *)({base} + 0)"
+);
 
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;
@@ -209,8 +310,8 @@ impl Span {
     }
 }
 
-/// Members of one structure: loaded where the pointer to it can be followed; else read in one call where this kernel has them
-/// near each other, or one by one.
+/// Members of one structure: loaded where the pointer to it can be followed, or its address made one; else read in one call where
+/// this kernel has them near each other, or one by one.
 ///
 /// Where they are is made of offsets only, so the verifier knows all of it as constants and removes the way that is not taken.
 /// What is wanted must be taken out before the same buffer is used again.
@@ -232,7 +333,18 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     /// As [`Self::read`], in a loop: where the members are is found out before it.
     #[inline(always)]
     pub(crate) fn read_span(buffer: &mut [u64; SPAN / 8], base: u64, span: &Span) -> Self {
-        let is_near = !FOLLOW && span.is_near;
+        Self::read_by(!FOLLOW && !can_cast(), buffer, base, span)
+    }
+
+    /// As [`Self::read_span`], by a helper function where members are near each other: fewer instructions.
+    #[inline(always)]
+    pub(crate) fn copy_span(buffer: &mut [u64; SPAN / 8], base: u64, span: &Span) -> Self {
+        Self::read_by(true, buffer, base, span)
+    }
+
+    #[inline(always)]
+    fn read_by(copies: bool, buffer: &mut [u64; SPAN / 8], base: u64, span: &Span) -> Self {
+        let is_near = copies && span.is_near;
         let buffer = buffer.as_mut_ptr();
         if is_near {
             let from = (base + span.start) as *const c_void;
@@ -261,7 +373,7 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
                     .read_volatile()
             }
         } else {
-            read(self.base, member.offset())
+            number_at(self.base, member.offset())
         }
     }
 
@@ -281,6 +393,10 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
     #[inline(always)]
     pub(crate) fn text<const PLACE: usize>(&self, member: Member<PLACE>) -> (u64, u64) {
         if FOLLOW {
+            if can_cast() {
+                let words = Words::at(self.base + member.offset());
+                return (words.get::<0>(), words.get::<8>());
+            }
             (member.letters(self.base, false), member.letters(self.base, true))
         } else if self.is_near {
             // SAFETY: as in `get`.
@@ -290,8 +406,26 @@ impl<const FOLLOW: bool> Members<FOLLOW> {
             }
         } else {
             let offset = member.offset();
-            (read(self.base, offset), read(self.base, offset + 8))
+            (number_at(self.base, offset), number_at(self.base, offset + 8))
         }
+    }
+}
+
+/// Writes a number without regard to alignment, in one instruction: the compiler, which knows only machines that can't, would make
+/// 15 of it.
+///
+/// # Safety
+/// `to` must be writable for 8 bytes (the verifier checks that it sees this).
+#[inline(always)]
+pub(crate) unsafe fn store(to: *mut u8, value: u64) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!(
+            "*(u64 *)({to} + 0) = {value}",
+            to = in(reg) to,
+            value = in(reg) value,
+            options(nostack)
+        );
     }
 }
 
@@ -304,6 +438,86 @@ pub(crate) unsafe fn copy(to: *mut u8, len: u64, from: u64) -> bool {
     // SAFETY: the caller's word for `to`; the helper checks `from`.
     unsafe { generated::bpf_probe_read_kernel(to.cast(), len as u32, from as *const c_void) == 0 }
 }
+
+/// Bytes that [`copy_short`] copies.
+pub(crate) const SHORT: usize = 32;
+
+/// Copies [`SHORT`] bytes of kernel memory, only where [`can_cast`]; zeros for what can't be read.
+///
+/// # Safety
+/// `to` must be writable for so many.
+#[inline(always)]
+pub(crate) unsafe fn copy_short(to: *mut u8, from: u64) {
+    let words = Words::at(from);
+    // SAFETY: the caller's word.
+    unsafe {
+        store(to, words.get::<0>());
+        store(to.add(8), words.get::<8>());
+        store(to.add(16), words.get::<16>());
+        store(to.add(24), words.get::<24>());
+    }
+}
+
+/// Copies the words of a string up to that with its NUL, and returns its length; goes on behind them when it is longer.
+macro_rules! copy_words {
+    ($to:ident, $from:ident, $($offset:literal)*) => {
+        let words = Words::at($from);
+        $(
+            let word = words.get::<$offset>();
+            // SAFETY: the caller's word.
+            unsafe { store($to.add($offset), word) };
+            let found = nuls(word);
+            if found != 0 {
+                return $offset + before_first(found);
+            }
+        )*
+    };
+}
+
+/// The lowest bit of each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of each byte that is zero; of bytes behind the first of them it may be set as well.
+#[inline(always)]
+fn nuls(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// Bytes before the first of [`nuls`].
+#[inline(always)]
+fn before_first(nuls: u64) -> u64 {
+    // The lowest bit of each of them; their sum in the highest byte.
+    let ones = ((nuls ^ (nuls - 1)) >> 8) & ONES;
+    ones.wrapping_mul(ONES) >> 56
+}
+
+/// Copies a kernel string of less than [`SHORT`] bytes, and with it up to 8 that are behind it, where [`can_cast`]. Its length; 0 when
+/// it is empty or longer or that can't be: then it is [`copy_str`]'s.
+///
+/// # Safety
+/// `to` must be writable for [`SHORT`] bytes.
+#[inline(always)]
+pub(crate) unsafe fn copy_short_str(to: *mut u8, from: u64) -> u64 {
+    if can_cast() {
+        copy_words!(to, from, 0 8 16 24);
+    }
+    0
+}
+
+/// As [`copy_short_str`], of less than [`MIDDLING`] bytes, where not many are copied: each word is one more way for the verifier.
+///
+/// # Safety
+/// `to` must be writable for [`MIDDLING`] bytes.
+#[inline(always)]
+pub(crate) unsafe fn copy_middling_str(to: *mut u8, from: u64) -> u64 {
+    if can_cast() {
+        copy_words!(to, from, 0 8 16 24 32 40 48 56 64 72 80 88 96 104 112);
+    }
+    0
+}
+
+/// Bytes that [`copy_middling_str`] may write.
+pub(crate) const MIDDLING: usize = 120;
 
 /// Copies a kernel string with its NUL, at most `len` bytes; its length with the NUL, or a negative error.
 ///

@@ -76,10 +76,10 @@ fn begin<const FOLLOW: bool>(ctx: &RawTracePointContext, s: &mut Scratch) -> i32
     let exe = task::begin::<FOLLOW>(s, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
     path::follow::<FOLLOW>(s, exe);
     let (turns, names) = if FOLLOW { ABOVE } else { FIRST };
-    let mut is_done = path::finish(s, turns, names);
+    let mut is_done = path::finish::<true>(s, turns, names);
     if is_done {
         path::begin_cwd::<FOLLOW>(s);
-        is_done = path::finish(s, turns, names);
+        is_done = path::finish::<true>(s, turns, names);
     }
     go_on(ctx, s, if is_done { program::EMIT } else { program::WALK });
     0

@@ -8,7 +8,7 @@
 use cert_recon_common::{flags, program};
 
 use crate::{
-    kernel::{Members, Span, copy, current, member, number},
+    kernel::{Members, SHORT, Span, can_cast, copy, copy_short, current, member, number},
     maps::{Scratch, TAIL, count},
 };
 
@@ -99,7 +99,7 @@ pub(crate) fn follow<const FOLLOW: bool>(s: &mut Scratch, mut dentry: u64) {
             break;
         }
         let (parent, len, name) = links.of::<FOLLOW>(s, dentry);
-        if parent == dentry || !append_name(s, len, name) {
+        if parent == dentry || !append_name::<true>(s, len, name) {
             break;
         }
         dentry = parent;
@@ -121,14 +121,16 @@ pub(crate) fn next_pass(s: &mut Scratch) {
 /// `fs/d_path.c`), or up to `names` components. False when there is more to walk than that.
 ///
 /// Not a crossing or a name in each turn of one loop: the verifier would walk the crossing again for every name.
+///
+/// `SHORT_NAMES`: see [`append_name`].
 #[inline(always)]
-pub(crate) fn finish(s: &mut Scratch, turns: u32, names: u32) -> bool {
+pub(crate) fn finish<const SHORT_NAMES: bool>(s: &mut Scratch, turns: u32, names: u32) -> bool {
     let links = Links::read();
     for _ in 0..turns {
         let outcome = if s.dentry == s.mount_root {
             cross(s)
         } else {
-            climb(s, &links, names)
+            climb::<SHORT_NAMES>(s, &links, names)
         };
         // Through memory, so that the verifier goes on from here once and not once for each way that led here.
         let outcome = number(&mut s.outcome, outcome);
@@ -143,7 +145,7 @@ pub(crate) fn finish(s: &mut Scratch, turns: u32, names: u32) -> bool {
 /// As [`finish`], for whichever path is being walked: what is to be done next, in another program.
 #[inline(always)]
 pub(crate) fn go_on(s: &mut Scratch, turns: u32, names: u32) -> u32 {
-    if !finish(s, turns, names) {
+    if !finish::<false>(s, turns, names) {
         return program::WALK;
     }
     if s.which == 1 {
@@ -159,7 +161,7 @@ const GO_ON: u64 = u64::MAX;
 /// Appends names and climbs, up to the root of a mount; [`GO_ON`], or the path's end: the executable's flag for what kind of end it
 /// was.
 #[inline(always)]
-fn climb(s: &mut Scratch, links: &Links, names: u32) -> u64 {
+fn climb<const SHORT_NAMES: bool>(s: &mut Scratch, links: &Links, names: u32) -> u64 {
     for _ in 0..names {
         let dentry = s.dentry;
         if dentry == 0 {
@@ -169,7 +171,7 @@ fn climb(s: &mut Scratch, links: &Links, names: u32) -> u64 {
             break;
         }
         let (parent, len, name) = links.of::<false>(s, dentry);
-        if !append_name(s, len, name) {
+        if !append_name::<SHORT_NAMES>(s, len, name) {
             return u64::from(flags::EXE_PATH_CUT);
         }
         if parent == dentry {
@@ -202,9 +204,13 @@ fn cross(s: &mut Scratch) -> u64 {
     GO_ON
 }
 
+/// Appends a name; false without room. `SHORT_NAMES`: those that are not long are copied without a helper function, which is one more
+/// way for the verifier.
 #[inline(always)]
-fn append_name(s: &mut Scratch, len: u32, name: u64) -> bool {
-    let pos = s.pos;
+fn append_name<const SHORT_NAMES: bool>(s: &mut Scratch, len: u32, name: u64) -> bool {
+    // Volatile: the verifier would tell apart what it knows of the names before.
+    // SAFETY: a field of the scratch value.
+    let pos = unsafe { core::ptr::read_volatile(&raw const s.pos) };
     if len > NAME_MAX || pos > (TAIL - 256) as u64 || pos + u64::from(len) + 1 > s.path_start + PATH_MAX {
         return false;
     }
@@ -220,7 +226,13 @@ fn append_name(s: &mut Scratch, len: u32, name: u64) -> bool {
     // SAFETY: 256 bytes from `pos` are within the tail, by the comparison above, and `len` is at most 255.
     unsafe {
         let to = s.tail.as_mut_ptr().add(pos as usize);
-        if !copy(to, len, name) {
+        if SHORT_NAMES && can_cast() {
+            copy_short(to, name);
+            if len > SHORT as u64 {
+                // Without a look at the answer, which would be one more way for the verifier: zeros for what can't be read.
+                copy(to, len, name);
+            }
+        } else if !copy(to, len, name) {
             return false;
         }
         to.add(len as usize).write(b'/');

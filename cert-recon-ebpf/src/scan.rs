@@ -69,7 +69,7 @@ pub(crate) fn begin(s: &mut ScanState, task: u64) {
 /// a tracepoint program runs in.
 #[inline(always)]
 pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
-    let members = Members::<false>::read_span(&mut s.members, s.task, &at.task);
+    let members = Members::<false>::copy_span(&mut s.members, s.task, &at.task);
     let (mm, next) = (
         members.u64(member!(task_mm)),
         members
@@ -78,7 +78,7 @@ pub(crate) fn step(s: &mut ScanState, at: &Places) -> Progress {
     );
     s.record.pid = members.u32(member!(task_tgid));
     s.record.start_boot_ns = members.u64(member!(task_start_boottime));
-    let members = Members::<false>::read_span(&mut s.members, mm, &at.image);
+    let members = Members::<false>::copy_span(&mut s.members, mm, &at.image);
     s.record.image = ancestry::key(members.u64(member!(mm_exe_file)), members.u64(member!(mm_start_stack)));
     s.task = next;
     s.sent += 1;

@@ -5,7 +5,7 @@ use cert_recon_common::{Head, LANE_SHIFT, Prefix, flags, kind};
 
 use crate::{
     ancestry,
-    kernel::{Members, Span, copy_str, current, member, number},
+    kernel::{MIDDLING, Members, Span, copy_middling_str, copy_str, current, member, number},
     maps::{Scratch, TAIL, count, fill},
     path,
 };
@@ -208,15 +208,15 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         exe_len: 0,
         cwd_len: 0,
         cgroup_len: 0,
-        ancestors: 0,
+        ancestors_len: 0,
         inline_len: 0,
     });
-    match append_str::<PATH_MAX>(s, filename) {
+    match append_str::<FOLLOW, PATH_MAX>(s, filename) {
         Some(len) => s.head.filename_len = len,
         None => s.head.flags |= flags::FILENAME_FAULT,
     }
     if interp != filename {
-        s.head.interp_len = append_str::<PATH_MAX>(s, interp).unwrap_or(0);
+        s.head.interp_len = append_str::<FOLLOW, PATH_MAX>(s, interp).unwrap_or(0);
     }
     let tty = if !member!(tty_name).is_there() {
         0
@@ -224,7 +224,7 @@ pub(crate) fn begin<const FOLLOW: bool>(s: &mut Scratch, task: u64, bprm: u64) -
         member!(signal_tty).u64_of::<FOLLOW>(signal)
     };
     if tty != 0 {
-        s.head.tty_len = append_str::<TTY_NAME>(s, tty + member!(tty_name).offset()).unwrap_or(0);
+        s.head.tty_len = append_str::<FOLLOW, TTY_NAME>(s, tty + member!(tty_name).offset()).unwrap_or(0);
         s.head.flags |= flags::TTY;
     }
     // The walk begins behind the strings.
@@ -236,12 +236,22 @@ const _: () = assert!(core::mem::offset_of!(Head, comm) % 8 == 0);
 
 /// Appends a kernel string of at most `MAX` bytes, without its NUL; its length, or `None` when it can't be read.
 #[inline(always)]
-fn append_str<const MAX: u32>(s: &mut Scratch, from: u64) -> Option<u32> {
+fn append_str<const FOLLOW: bool, const MAX: u32>(s: &mut Scratch, from: u64) -> Option<u32> {
     let pos = s.pos;
     if pos > (TAIL - PATH_MAX as usize) as u64 {
         return None;
     }
-    // SAFETY: `MAX` bytes from `pos` are within the tail, by the comparison above.
+    if FOLLOW && MAX as usize >= MIDDLING {
+        // SAFETY: `MAX` bytes from `pos` are within the tail, by the comparison above.
+        let short = unsafe { copy_middling_str(s.tail.as_mut_ptr().add(pos as usize), from) };
+        // Through memory, so that the verifier goes on from here once and not once for each length.
+        let short = number(&mut s.outcome, short);
+        if short != 0 {
+            s.pos = pos + short;
+            return Some(short as u32);
+        }
+    }
+    // SAFETY: as above.
     let len = unsafe { copy_str(s.tail.as_mut_ptr().add(pos as usize), MAX, from) };
     if len < 1 || len > i64::from(MAX) {
         return None;

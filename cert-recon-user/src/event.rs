@@ -3,7 +3,9 @@
 //! It borrows from its source (the ring buffer, a line of a log), so that an exec that matches nothing costs no copy.
 //! Every fact is optional but the time and argv: what a source can't know is absent, never guessed.
 
-use std::{borrow::Cow, time::SystemTime};
+use std::{borrow::Cow, iter, time::SystemTime};
+
+use cert_recon_common::Imageless;
 
 /// An exec.
 #[derive(Clone, Debug)]
@@ -82,16 +84,26 @@ pub struct Ancestors<'a> {
 pub struct Ancestor {
     /// Its id.
     pub pid: u32,
-    /// Its start, nanoseconds since boot.
-    pub start_boot_ns: u64,
-    /// What it runs; none for a kernel thread and for a process that is exiting.
-    pub image: Option<ImageKey>,
-    /// Its command name, NUL-padded.
-    pub comm: [u8; 16],
+    /// What it runs.
+    pub runs: Runs,
+}
+
+/// What a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// An image.
+    Image(ImageKey),
+    /// Nothing that has an identity: a kernel thread, or a process that is exiting.
+    Nothing {
+        /// Its start, nanoseconds since boot.
+        start_boot_ns: u64,
+        /// Its command name, NUL-padded.
+        comm: [u8; 16],
+    },
 }
 
 impl<'a> Ancestors<'a> {
-    /// `bytes` are [`cert_recon_common::Ancestor`]s, nearest first.
+    /// `bytes` are what a [`HeadRecord`](cert_recon_common::HeadRecord) has of them.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -99,17 +111,25 @@ impl<'a> Ancestors<'a> {
 
     /// The processes, nearest first.
     pub fn iter(self) -> impl Iterator<Item = Ancestor> + 'a {
-        self.bytes
-            .chunks_exact(cert_recon_common::Ancestor::SIZE)
-            .filter_map(|bytes| {
-                let ancestor = cert_recon_common::Ancestor::decode(bytes)?;
-                Some(Ancestor {
-                    pid: ancestor.pid,
-                    start_boot_ns: ancestor.start_boot_ns,
-                    image: (ancestor.image != 0).then_some(ImageKey(ancestor.image)),
-                    comm: ancestor.comm,
-                })
+        let mut rest = self.bytes;
+        iter::from_fn(move || {
+            let ancestor = cert_recon_common::Ancestor::decode(rest)?;
+            rest = rest.get(cert_recon_common::Ancestor::SIZE..)?;
+            let runs = if ancestor.image == 0 {
+                let more = Imageless::decode(rest)?;
+                rest = rest.get(Imageless::SIZE..)?;
+                Runs::Nothing {
+                    start_boot_ns: more.start_boot_ns,
+                    comm: more.comm,
+                }
+            } else {
+                Runs::Image(ImageKey(ancestor.image))
+            };
+            Some(Ancestor {
+                pid: ancestor.pid,
+                runs,
             })
+        })
     }
 }
 
@@ -390,6 +410,32 @@ mod tests {
         assert_eq!(terminal(b"pts12"), b"pts/12");
         for name in [&b"pts/12"[..], b"tty1", b"ttyS0", b"pts", b"ptsx"] {
             assert_eq!(terminal(name), name);
+        }
+    }
+
+    #[test]
+    fn of_ancestors_without_an_image_more_is_told_and_of_one_cut_short_nothing() {
+        let (image, comm) = (ImageKey(7), *b"kthreadd\0\0\0\0\0\0\0\0");
+        let raw = |image, pid| {
+            let ancestor = cert_recon_common::Ancestor {
+                image,
+                pid,
+                reserved: 0,
+            };
+            ancestor.encode()
+        };
+        let more = Imageless { start_boot_ns: 5, comm };
+        let bytes = [&raw(7, 30)[..], &raw(0, 2), &more.encode(), &raw(7, 1)].concat();
+        let runs = [
+            (30, Runs::Image(image)),
+            (2, Runs::Nothing { start_boot_ns: 5, comm }),
+            (1, Runs::Image(image)),
+        ];
+        let ends = [16, 56, 72];
+        for len in 0..=bytes.len() {
+            let told: Vec<_> = Ancestors::new(&bytes[..len]).iter().map(|a| (a.pid, a.runs)).collect();
+            let whole = ends.iter().filter(|&&end| end <= len).count();
+            assert_eq!(told, runs[..whole], "of {len} bytes");
         }
     }
 

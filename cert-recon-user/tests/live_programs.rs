@@ -498,6 +498,34 @@ fn the_longest_name_and_one_of_any_bytes_are_shown() {
     watch.stop();
 }
 
+/// Names, and paths of which they are the end: both are read by eight bytes up to some length, the path up to its NUL, for which
+/// bytes of the highest or the lowest bit alone must not be taken.
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn names_and_paths_of_every_length_are_shown() {
+    let watch = Watch::all_execs();
+    let temp = Temp::new();
+    let program = temp.program("p", Program::Exit);
+    for letters in ["\u{80}", "\u{101}", "\u{1}", "n"] {
+        let width = letters.len();
+        let runs = (width..=160).step_by(width).map(|len| {
+            let name = letters.repeat(len / width);
+            let path = temp.join(&name);
+            fs::hard_link(&program, &path).expect("another name of the program");
+            let asked = token();
+            Exec::new(&path).args(["x", &asked]).run();
+            (name, path, asked)
+        });
+        let ran: Vec<_> = runs.collect();
+        for (name, path, asked) in &ran {
+            let row = watch.row_of(asked);
+            assert_eq!(row.text("FileName"), Some(name.as_str()), "{}", row.line);
+            assert_path(&row, "FolderPath", path);
+        }
+    }
+    watch.stop();
+}
+
 #[test]
 #[ignore = "needs root and eBPF: cargo xtask test runs it"]
 fn a_script_is_named_beside_its_interpreter() {

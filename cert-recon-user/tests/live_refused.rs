@@ -12,9 +12,13 @@ use std::{
 };
 
 use common::{
-    eventually, sys,
+    elf::Program,
+    eventually,
+    exec::Exec,
+    sys,
     temp::Temp,
-    watch::{Ended, binary, command, output_of, path_text},
+    token,
+    watch::{Ended, Watch, binary, command, output_of, path_text},
 };
 
 use flate2::{Compression, write::DeflateEncoder};
@@ -58,36 +62,49 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
-/// Where the type information has the offset (in bits) of a structure's member.
-fn place_of(btf: &[u8], structure: &str, member: &str) -> usize {
-    let header = u32_at(btf, 4) as usize;
-    let (types, strings) = (header + u32_at(btf, 8) as usize, header + u32_at(btf, 16) as usize);
+/// Kinds of types, as the type information numbers them.
+const STRUCTURE: u32 = 4;
+const FUNCTION: u32 = 12;
+
+/// Whether the name at this place of the type information is `wanted`.
+fn is(btf: &[u8], name: u32, wanted: &str) -> bool {
+    let strings = u32_at(btf, 4) as usize + u32_at(btf, 16) as usize;
+    let text = &btf[strings + name as usize..];
+    text.starts_with(wanted.as_bytes()) && text.get(wanted.len()) == Some(&0)
+}
+
+/// Where the type information has types of this kind and name, and how many members each has.
+fn places_of_types(btf: &[u8], wanted: u32, name: &str) -> Vec<(usize, usize)> {
+    let types = u32_at(btf, 4) as usize + u32_at(btf, 8) as usize;
     let end = types + u32_at(btf, 12) as usize;
-    let is = |name: u32, wanted: &str| {
-        let text = &btf[strings + name as usize..];
-        text.starts_with(wanted.as_bytes()) && text.get(wanted.len()) == Some(&0)
-    };
+    let mut places = Vec::new();
     let mut at = types;
     while at < end {
-        let (name, info) = (u32_at(btf, at), u32_at(btf, at + 4));
+        let info = u32_at(btf, at + 4);
         let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
-        at += 12;
-        if kind == 4 && is(name, structure) {
-            for place in (0..count).map(|n| at + n * 12) {
-                if is(u32_at(btf, place), member) {
-                    return place + 8;
-                }
-            }
+        if kind == wanted && is(btf, u32_at(btf, at), name) {
+            places.push((at, count));
         }
-        at += match kind {
-            1 | 14 | 17 => 4,
-            3 => 12,
-            4 | 5 | 15 | 19 => 12 * count,
-            6 | 13 => 8 * count,
-            _ => 0,
-        };
+        at += 12
+            + match kind {
+                1 | 14 | 17 => 4,
+                3 => 12,
+                4 | 5 | 15 | 19 => 12 * count,
+                6 | 13 => 8 * count,
+                _ => 0,
+            };
     }
-    panic!("no {member} in {structure}")
+    places
+}
+
+/// Where the type information has the offset (in bits) of a structure's member.
+fn place_of(btf: &[u8], structure: &str, member: &str) -> usize {
+    let structures = places_of_types(btf, STRUCTURE, structure);
+    let mut members = structures
+        .iter()
+        .flat_map(|(at, count)| (0..*count).map(move |n| at + 12 + n * 12));
+    let place = members.find(|place| is(btf, u32_at(btf, *place), member));
+    place.unwrap_or_else(|| panic!("no {member} in {structure}")) + 8
 }
 
 /// The running kernel's type information with one member so many bytes from where another, or itself, is.
@@ -136,8 +153,49 @@ fn the_kernel_s_own_type_information_may_be_named() {
     let temp = Temp::new();
     let copy = temp.join("btf");
     fs::copy(BTF, &copy).expect("a copy");
-    let watch = common::watch::Watch::start(&["watch", "--format", "json", "--btf", path_text(&copy)]);
+    let watch = Watch::start(&["watch", "--format", "json", "--btf", path_text(&copy)]);
     watch.barrier();
+    watch.stop();
+}
+
+/// Type information in which a function that no program may call has the name of the one that makes addresses pointers.
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn a_kernel_that_makes_no_pointers_of_addresses_is_watched_all_the_same() {
+    let temp = Temp::new();
+    let mut btf = fs::read(BTF).expect("the kernel's type information");
+    let (strings, len) = (u32_at(&btf, 4) as usize + u32_at(&btf, 16) as usize, u32_at(&btf, 20));
+    assert_eq!(strings + len as usize, btf.len(), "the names are the last of it");
+    let function = "bpf_rdonly_cast";
+    for (at, _) in places_of_types(&btf, FUNCTION, function) {
+        btf[at..at + 4].fill(0);
+    }
+    let [(other, _), ..] = places_of_types(&btf, FUNCTION, "do_exit")[..] else {
+        panic!("no do_exit in {BTF}");
+    };
+    btf[other..other + 4].copy_from_slice(&len.to_ne_bytes());
+    btf.extend([function.as_bytes(), b"\0"].concat());
+    let longer = len + u32::try_from(function.len() + 1).expect("a few bytes");
+    btf[20..24].copy_from_slice(&longer.to_ne_bytes());
+    let path = temp.join("btf");
+    fs::write(&path, btf).expect("a file");
+
+    let flags = [
+        "watch",
+        "--all-execs",
+        "--format",
+        "json",
+        "--verbose",
+        "--btf",
+        path_text(&path),
+    ];
+    let watch = Watch::start(&flags);
+    watch.wait_for_message("kernel memory is read by helper functions where no pointer can be followed, since: ");
+    let program = temp.program("n".repeat(40), Program::Exit);
+    let asked = token();
+    Exec::new(&program).args(["x", &asked]).run();
+    let row = watch.row_of(&asked);
+    assert_eq!(row.text("FolderPath"), Some(path_text(&program)), "{}", row.line);
     watch.stop();
 }
 

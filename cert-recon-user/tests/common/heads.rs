@@ -17,11 +17,9 @@ pub(crate) fn record(number: u32) -> Vec<u8> {
         b"session.scope/user.slice/",
     ];
     let parent = Ancestor {
-        start_boot_ns: 1,
         image: PARENT,
         pid: 1,
         reserved: 0,
-        comm: *b"make\0\0\0\0\0\0\0\0\0\0\0\0",
     };
     let head = Head {
         prefix: Prefix::of(kind::HEAD, number % 4, u64::from(number)),
@@ -36,7 +34,7 @@ pub(crate) fn record(number: u32) -> Vec<u8> {
         exe_len: u32::try_from(parts[1].len()).unwrap(),
         cwd_len: u32::try_from(parts[2].len()).unwrap(),
         cgroup_len: u32::try_from(parts[3].len()).unwrap(),
-        ancestors: 1,
+        ancestors_len: u32::try_from(Ancestor::SIZE).unwrap(),
         ..Head::decode(&[0; Head::SIZE]).unwrap()
     };
     [

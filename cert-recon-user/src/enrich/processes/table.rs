@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use super::scan::Scanned;
 use crate::{
-    event::{Ancestor, Exec, FilePath, ImageKey},
+    event::{Ancestor, Exec, FilePath, ImageKey, Runs},
     finding::{Image, Process, Report},
 };
 
@@ -226,7 +226,7 @@ impl<L: Liveness> Processes<L> {
         };
         // Only the parent: the one that has children. Those above it had theirs.
         if let Some(parent) = lineage.ancestors.iter().next()
-            && let Some(image) = parent.image
+            && let Runs::Image(image) = parent.runs
         {
             let specific = Key::Process(image, parent.pid);
             let known = if self.entries.contains_key(&specific) {
@@ -308,8 +308,9 @@ impl<L: Liveness> Processes<L> {
     }
 
     fn ancestor(&mut self, ancestor: &Ancestor) -> Image {
-        let Some(key) = ancestor.image else {
-            return self.without_image(ancestor);
+        let key = match ancestor.runs {
+            Runs::Image(key) => key,
+            Runs::Nothing { start_boot_ns, comm } => return self.without_image((ancestor.pid, start_boot_ns), &comm),
         };
         let specific = Key::Process(key, ancestor.pid);
         let known = if self.entries.contains_key(&specific) {
@@ -329,13 +330,12 @@ impl<L: Liveness> Processes<L> {
     }
 
     /// A process that is exiting has given its image back, but it is known what that was. A kernel thread has only a name.
-    fn without_image(&self, ancestor: &Ancestor) -> Image {
-        let process = (ancestor.pid, ancestor.start_boot_ns);
+    fn without_image(&self, process: (u32, u64), comm: &[u8]) -> Image {
         let passed = || self.passed.iter().rev().find(|entry| entry.process == process);
         if let Some(entry) = self.made_by(process.0, process.1).or_else(passed) {
             return entry.image();
         }
-        let name: Vec<u8> = ancestor.comm.iter().copied().take_while(|&b| b != 0).collect();
+        let name: Vec<u8> = comm.iter().copied().take_while(|&b| b != 0).collect();
         Image {
             file_name: (!name.is_empty()).then_some(name),
             ..Image::default()
@@ -453,7 +453,7 @@ impl<L: Liveness> Processes<L> {
 mod tests {
     use std::{cell::RefCell, collections::HashSet, rc::Rc, time::SystemTime};
 
-    use cert_recon_common::Ancestor as Raw;
+    use cert_recon_common::{Ancestor as Raw, Imageless};
 
     use super::*;
     use crate::event::{Ancestors, Argv, Lineage};
@@ -480,16 +480,18 @@ mod tests {
         processes
             .iter()
             .flat_map(|&(pid, start_boot_ns, image)| {
-                let mut comm = [0; 16];
-                comm[..4].copy_from_slice(b"comm");
-                Raw {
-                    start_boot_ns,
+                let mut bytes = Raw {
                     image,
                     pid,
                     reserved: 0,
-                    comm,
                 }
                 .encode()
+                .to_vec();
+                if image == 0 {
+                    let comm = *b"comm\0\0\0\0\0\0\0\0\0\0\0\0";
+                    bytes.extend(Imageless { start_boot_ns, comm }.encode());
+                }
+                bytes
             })
             .collect()
     }

@@ -50,6 +50,8 @@ pub struct Btf<'a> {
     starts: Vec<u32>,
     /// Structures, enumerations and other names of types that are wanted, by name.
     wanted: HashMap<&'static str, Vec<u32>>,
+    /// Functions that are wanted.
+    functions: HashMap<&'static str, u32>,
 }
 
 mod kinds {
@@ -61,6 +63,7 @@ mod kinds {
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
     pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const TYPE_TAG: u32 = 18;
 }
 
@@ -89,11 +92,11 @@ fn section<'a>(bytes: &'a [u8], start: usize, len: u32, what: &'static str) -> R
 }
 
 impl<'a> Btf<'a> {
-    /// Reads the type information in `bytes` and finds the types named in `wanted`.
+    /// Reads the type information in `bytes` and finds the types named in `wanted`, and the functions named in `functions`.
     ///
     /// # Errors
     /// When the bytes are no BTF, are cut short, or hold a kind of type that did not exist when this was written.
-    pub fn parse(bytes: &'a [u8], wanted: &[&'static str]) -> Result<Self, BtfError> {
+    pub fn parse(bytes: &'a [u8], wanted: &[&'static str], functions: &[&'static str]) -> Result<Self, BtfError> {
         let short = |what, at| BtfError::Short {
             what,
             at,
@@ -126,6 +129,7 @@ impl<'a> Btf<'a> {
             strings,
             starts: vec![0],
             wanted: HashMap::new(),
+            functions: HashMap::new(),
         };
         btf.starts.reserve(types.len() / 24);
         let mut at = 0;
@@ -141,14 +145,20 @@ impl<'a> Btf<'a> {
                 2 | 7..=12 | 16 | 18 => 0,
                 kind => return Err(BtfError::Kind { id, kind }),
             };
-            if matches!(ty.kind, kinds::STRUCT | kinds::ENUM | kinds::TYPEDEF)
-                && let name = btf.name(ty.name)
-                && let Some(&wanted) = wanted.iter().find(|w| w.as_bytes() == name)
-            {
-                btf.wanted
-                    .entry(wanted)
-                    .or_default()
-                    .push(u32::try_from(id).unwrap_or(0));
+            let id = u32::try_from(id).unwrap_or(0);
+            let one_of = |names: &[&'static str]| names.iter().copied().find(|name| btf.is_named(ty.name, name));
+            match ty.kind {
+                kinds::STRUCT | kinds::ENUM | kinds::TYPEDEF => {
+                    if let Some(name) = one_of(wanted) {
+                        btf.wanted.entry(name).or_default().push(id);
+                    }
+                }
+                kinds::FUNC => {
+                    if let Some(name) = one_of(functions) {
+                        btf.functions.insert(name, id);
+                    }
+                }
+                _ => {}
             }
             at += TYPE_SIZE + extra;
         }
@@ -162,6 +172,24 @@ impl<'a> Btf<'a> {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.wanted.contains_key(name)
+    }
+
+    /// The number of a wanted structure.
+    #[must_use]
+    pub fn structure(&self, name: &str) -> Option<u32> {
+        self.wanted.get(name)?.iter().copied().find(|&id| {
+            let ty = self
+                .starts
+                .get(id as usize)
+                .and_then(|&start| self.type_at(start as usize));
+            ty.is_some_and(|ty| ty.kind == kinds::STRUCT)
+        })
+    }
+
+    /// The number of a wanted function.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<u32> {
+        self.functions.get(name).copied()
     }
 
     /// The byte offset of a member in a wanted structure. `member` may lead through named members (`f_path.mnt`); members
@@ -251,6 +279,12 @@ impl<'a> Btf<'a> {
         })
     }
 
+    /// Whether the name at this place is `name`: without a look for its end, of which there are tens of thousands.
+    fn is_named(&self, at: u32, name: &str) -> bool {
+        let rest = self.strings.get(at as usize..).unwrap_or_default();
+        rest.strip_prefix(name.as_bytes()).and_then(<[u8]>::first) == Some(&0)
+    }
+
     fn name(&self, at: u32) -> &'a [u8] {
         let rest = self.strings.get(at as usize..).unwrap_or_default();
         rest.split(|&b| b == 0).next().unwrap_or_default()
@@ -338,13 +372,16 @@ mod tests {
         let (zero, one) = (b.string("ZERO"), b.string("ONE"));
         let name = b.string("ids");
         b.push(&[name, kinds::ENUM << 24 | 2, 4, zero, 0, one, 1]);
+        let prototype = b.push(&[0, 13 << 24, 0]);
+        b.ty("file_open", kinds::FUNC, prototype, &[]);
+        b.ty("file", kinds::FUNC, prototype, &[]);
         b.bytes()
     }
 
     #[test]
     fn members_are_found_through_anonymous_unions_modifiers_and_names() {
         let bytes = sample();
-        let btf = Btf::parse(&bytes, &["file", "flags"]).unwrap();
+        let btf = Btf::parse(&bytes, &["file", "flags"], &[]).unwrap();
         assert_eq!(btf.offset("file", "f_mode"), Some(0));
         assert_eq!(btf.offset("file", "f_path"), Some(16));
         assert_eq!(btf.offset("file", "f_path.dentry"), Some(24));
@@ -358,7 +395,7 @@ mod tests {
     #[test]
     fn names_of_an_enumeration_have_their_values() {
         let bytes = sample();
-        let btf = Btf::parse(&bytes, &["ids", "file"]).unwrap();
+        let btf = Btf::parse(&bytes, &["ids", "file"], &[]).unwrap();
         assert_eq!(
             (btf.enumerator("ids", "ZERO"), btf.enumerator("ids", "ONE")),
             (Some(0), Some(1))
@@ -370,10 +407,19 @@ mod tests {
     }
 
     #[test]
+    fn structures_and_functions_of_one_name_have_numbers_of_their_own() {
+        let bytes = sample();
+        let btf = Btf::parse(&bytes, &["file", "ids"], &["file", "file_op"]).unwrap();
+        assert_eq!((btf.structure("file"), btf.structure("ids")), (Some(6), None));
+        assert_eq!((btf.function("file"), btf.function("file_op")), (Some(11), None));
+        assert_eq!(btf.function("file_open"), None, "not asked for");
+    }
+
+    #[test]
     fn type_information_cut_anywhere_is_an_error_or_short_of_types_but_never_a_panic() {
         let bytes = sample();
         for len in 0..bytes.len() {
-            assert!(Btf::parse(&bytes[..len], &["file"]).is_err(), "cut at {len}");
+            assert!(Btf::parse(&bytes[..len], &["file"], &["file"]).is_err(), "cut at {len}");
         }
     }
 
@@ -384,7 +430,7 @@ mod tests {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] = value;
-                if let Ok(btf) = Btf::parse(&changed, &["file", "flags"]) {
+                if let Ok(btf) = Btf::parse(&changed, &["file", "flags"], &["file"]) {
                     let _ = (btf.offset("file", "f_path.dentry"), btf.offset("flags", "bit"));
                 }
             }
@@ -394,13 +440,13 @@ mod tests {
     #[test]
     fn what_can_not_be_read_is_named() {
         assert_eq!(
-            Btf::parse(b"\x7fELF", &[]).unwrap_err(),
+            Btf::parse(b"\x7fELF", &[], &[]).unwrap_err(),
             BtfError::Magic(u16::from_ne_bytes(*b"\x7fE"))
         );
         let mut b = Builder::default();
         b.ty("new", 30, 0, &[]);
         assert_eq!(
-            Btf::parse(&b.bytes(), &[]).unwrap_err(),
+            Btf::parse(&b.bytes(), &[], &[]).unwrap_err(),
             BtfError::Kind { id: 1, kind: 30 }
         );
     }
@@ -410,6 +456,6 @@ mod tests {
         let mut b = Builder::default();
         b.structure("loop", kinds::STRUCT, false, &[("", 1, 0)]);
         let bytes = b.bytes();
-        assert_eq!(Btf::parse(&bytes, &["loop"]).unwrap().offset("loop", "x"), None);
+        assert_eq!(Btf::parse(&bytes, &["loop"], &[]).unwrap().offset("loop", "x"), None);
     }
 }

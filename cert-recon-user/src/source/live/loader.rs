@@ -24,7 +24,9 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    LiveError, convert, offsets, placeholders,
+    LiveError, convert,
+    offsets::{self, Layout},
+    placeholders,
     programs::{Programs, metric_name},
     reassembly::{Aside, Assembled, Reassembler},
     type_information::TypeInformation,
@@ -214,18 +216,7 @@ impl Live {
         drop(btf);
         host::lift_memlock();
         let object = object().map_err(|e| load_error("unpacking", e))?;
-        let (object, _) = placeholders::fill(&object, &layout.offsets).map_err(|e| load_error("reading", e))?;
-
-        let mut ebpf = host::without_opening_files(EbpfLoader::new)
-            .btf(None)
-            .override_global("QUIET_BYTES", &quiet_bytes(options.ring_size), true)
-            .override_global("MAY_PREEMPT", &u64::from(layout.may_preempt), true)
-            .override_global("CANARY", &options.nonce[..], true)
-            .override_global(aya_log::LEVEL, &log_level(), true)
-            .map_max_entries("EVENTS", options.ring_size)
-            .load(&object)
-            .map_err(explain_load)?;
-        let chosen = verify_either(&mut ebpf, layout.may_preempt)?;
+        let (mut ebpf, chosen) = load(&object, layout, options)?;
         let logger = (log_level() != 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
         let logger = logger.map_err(|e| load_error("preparing", e))?;
         let mut programs =
@@ -497,6 +488,35 @@ fn number_in(info: &str, start: &str) -> Option<u64> {
 fn quiet_bytes(ring_size: u32) -> u64 {
     let cpus = aya::util::nr_cpus().unwrap_or(1).max(1);
     u64::from(ring_size) / QUIET_PART / cpus as u64
+}
+
+/// Loads the programs of the object, filled in for this kernel; without what only some kernels let them do, when this one does not.
+fn load(object: &[u8], layout: Layout, options: &Options) -> Result<(Ebpf, Programs), LiveError> {
+    let error = match load_filled(object, layout, options) {
+        Ok(loaded) => return Ok(loaded),
+        Err(error) => error,
+    };
+    let Some(layout) = layout.without_cast() else {
+        return Err(error);
+    };
+    log::debug!("kernel memory is read by helper functions where no pointer can be followed, since: {error}");
+    load_filled(object, layout, options)
+}
+
+/// Loads the programs of the object, filled in for a kernel of this layout.
+fn load_filled(object: &[u8], layout: Layout, options: &Options) -> Result<(Ebpf, Programs), LiveError> {
+    let (object, _) = placeholders::fill(object, &layout.offsets).map_err(|e| load_error("reading", e))?;
+    let mut ebpf = host::without_opening_files(EbpfLoader::new)
+        .btf(None)
+        .override_global("QUIET_BYTES", &quiet_bytes(options.ring_size), true)
+        .override_global("MAY_PREEMPT", &u64::from(layout.may_preempt), true)
+        .override_global("CANARY", &options.nonce[..], true)
+        .override_global(aya_log::LEVEL, &log_level(), true)
+        .map_max_entries("EVENTS", options.ring_size)
+        .load(&object)
+        .map_err(explain_load)?;
+    let chosen = verify_either(&mut ebpf, layout.may_preempt)?;
+    Ok((ebpf, chosen))
 }
 
 /// Loads the programs that follow pointers, or, when this kernel does not let them, those that use helper functions.

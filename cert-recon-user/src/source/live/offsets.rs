@@ -21,6 +21,11 @@ pub enum OffsetError {
     },
 }
 
+/// What memory is read as by 64 bits: see [`Offsets::words_type`].
+const WORDS: &str = "pt_regs";
+/// What makes pointers to it: see [`Offsets::cast_function`].
+const CAST: &str = "bpf_rdonly_cast";
+
 /// What guards a tracepoint's programs where those may be preempted.
 const PREEMPTIBLE: &str = "class_srcu_fast_notrace_t";
 /// What guards them where they may not be. Kernels before it have neither.
@@ -42,6 +47,7 @@ const TYPES: &[&str] = &[
     "linux_binprm",
     "mm_struct",
     "mount",
+    WORDS,
     "signal_struct",
     "super_block",
     "task_struct",
@@ -63,11 +69,21 @@ pub struct Layout {
 /// # Errors
 /// When the bytes can't be read as BTF, or a member is missing that the program can't do without.
 pub fn from_btf(btf: &[u8]) -> Result<Layout, OffsetError> {
-    let btf = Btf::parse(btf, TYPES)?;
+    let btf = Btf::parse(btf, TYPES, &[CAST])?;
     Ok(Layout {
         offsets: offsets(&btf)?,
         may_preempt: btf.has(PREEMPTIBLE) || !btf.has(NOT_PREEMPTIBLE),
     })
+}
+
+impl Layout {
+    /// The same for programs that read by helper functions what they can't follow a pointer to; none when these are of that kind.
+    #[must_use]
+    pub fn without_cast(mut self) -> Option<Self> {
+        let had = std::mem::replace(&mut self.offsets.words_type, ABSENT) != ABSENT;
+        self.offsets.cast_function = ABSENT;
+        had.then_some(self)
+    }
 }
 
 fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
@@ -139,6 +155,9 @@ fn offsets(btf: &Btf<'_>) -> Result<Offsets, OffsetError> {
         binprm_filename: need("linux_binprm", "filename")?,
         binprm_interp: need("linux_binprm", "interp")?,
         binprm_argc: need("linux_binprm", "argc")?,
+        words_type: btf.structure(WORDS).unwrap_or(ABSENT),
+        task_type: btf.structure("task_struct").unwrap_or(ABSENT),
+        cast_function: btf.function(CAST).unwrap_or(ABSENT),
     };
     absent_together(&mut offsets);
     Ok(offsets)
@@ -155,6 +174,9 @@ fn absent_together(offsets: &mut Offsets) {
         offsets.kernfs_id,
     ]) {
         offsets.task_cgroups = ABSENT;
+    }
+    if lacks(&[offsets.cast_function]) {
+        offsets.words_type = ABSENT;
     }
     if lacks(&[offsets.css_cgroup, offsets.cgroup_root]) {
         offsets.css_set_v1 = ABSENT;
@@ -182,15 +204,17 @@ mod tests {
     #[test]
     fn what_goes_together_is_absent_together() {
         let present = || Offsets::decode(&[0; Offsets::SIZE]).unwrap();
-        let mut lacking = [present(), present(), present()];
+        let mut lacking = [present(), present(), present(), present()];
         lacking[0].kernfs_name = ABSENT;
         lacking[1].cgroup_root = ABSENT;
         lacking[2].task_sessionid = ABSENT;
+        lacking[3].cast_function = ABSENT;
         for offsets in &mut lacking {
             absent_together(offsets);
         }
-        let told = lacking.map(|o| [o.task_cgroups, o.css_set_v1, o.task_loginuid].map(|offset| offset == ABSENT));
-        assert_eq!(told, [[true, false, false], [false, true, false], [false, false, true]]);
+        let told = lacking
+            .map(|o| [o.task_cgroups, o.css_set_v1, o.task_loginuid, o.words_type].map(|offset| offset == ABSENT));
+        assert_eq!(told, [0, 1, 2, 3].map(|of| [0, 1, 2, 3].map(|other| of == other)));
     }
 
     #[test]
