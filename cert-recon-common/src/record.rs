@@ -167,8 +167,8 @@ record! {
 }
 
 record! {
-    /// What else is known of a process without an image. Of others the image tells more, and that does not take reading of as many
-    /// places in the kernel's memory.
+    /// What else is told of a process without an image, right behind it. Of any other the image tells more, and that takes fewer looks
+    /// into the kernel's memory.
     pub struct Imageless {
         /// Start of the process.
         pub start_boot_ns: u64,
