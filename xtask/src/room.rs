@@ -8,9 +8,9 @@ use rustix::fs::statvfs;
 use crate::workspace;
 
 /// What `cargo xtask test` writes into an empty target folder, bytes, and some more.
-pub(crate) const FOR_TESTS: u64 = 4 << 30;
+pub(crate) const FOR_TESTS: u64 = 3 << 30;
 /// The same of all other checks.
-pub(crate) const FOR_CHECKS: u64 = 10 << 30;
+pub(crate) const FOR_CHECKS: u64 = 7 << 30;
 /// Less than this, and what failed may have failed for that.
 pub(crate) const NONE_LEFT: u64 = 256 << 20;
 
