@@ -14,17 +14,26 @@ pub(crate) const FOR_CHECKS: u64 = 7 << 30;
 /// Less than this, and what failed may have failed for that.
 pub(crate) const NONE_LEFT: u64 = 256 << 20;
 
-/// Says on standard error when the target folder's file system has less than `needed` bytes free. No error: the folder may hold most of
-/// it already.
-pub(crate) fn tell_if_short(needed: u64) -> Result<()> {
+/// Says on standard error when the target folder's file system has less than `needed` bytes free, or why that is not known. Stops
+/// nothing: the folder may hold most of it already.
+pub(crate) fn tell_if_short(needed: u64) {
+    match shortage_here(needed) {
+        Ok(None) => {}
+        Ok(Some(said)) => eprintln!("{said}"),
+        Err(error) => eprintln!("warning: whether the disk has room enough is not known: {error:#}"),
+    }
+}
+
+fn shortage_here(needed: u64) -> Result<Option<String>> {
     let target = workspace::Metadata::load()?.target_directory()?;
     // It may not be there yet.
     let there = target.ancestors().find(|folder| folder.exists()).unwrap_or(&target);
     let system = statvfs(there).with_context(|| format!("asking for the room on disk at {}", there.display()))?;
-    if let Some(said) = shortage(&target, system.f_bavail.saturating_mul(system.f_frsize), needed) {
-        eprintln!("{said}");
-    }
-    Ok(())
+    Ok(shortage(
+        &target,
+        system.f_bavail.saturating_mul(system.f_frsize),
+        needed,
+    ))
 }
 
 fn shortage(target: &Path, free: u64, needed: u64) -> Option<String> {
@@ -56,6 +65,6 @@ mod tests {
 
     #[test]
     fn the_disk_of_this_checkout_can_be_asked() {
-        tell_if_short(1).unwrap();
+        assert_eq!(shortage_here(1).unwrap(), None);
     }
 }
