@@ -1,5 +1,5 @@
 //! What the loader reads from the kernel's BTF and puts into the program's instructions, so that the verifier knows each as a constant
-//! and removes the code of what this kernel lacks: offsets of structure members, and the numbers of a type and a function.
+//! and removes the code of what this kernel lacks: offsets of structure members, and the numbers of types and a function.
 
 use crate::layout::record;
 

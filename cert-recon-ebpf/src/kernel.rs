@@ -168,18 +168,7 @@ impl Words {
     /// The number so many bytes from the beginning; 0 when it can't be read.
     #[inline(always)]
     fn get<const OFFSET: usize>(&self) -> u64 {
-        let value;
-        // SAFETY: the verifier has checked that there is such a number; an address that leads nowhere gives zeros.
-        unsafe {
-            asm!(
-                "{value} = *(u64 *)({base} + {offset})",
-                value = out(reg) value,
-                base = in(reg) self.0,
-                offset = const OFFSET,
-                options(readonly, nostack)
-            );
-        }
-        value
+        u64::at::<OFFSET>(self)
     }
 }
 
@@ -198,7 +187,7 @@ pub(crate) fn number(place: &mut u64, pointer: u64) -> u64 {
 /// No branch on the helper's answer: it fills what it can't read with zeros (`bpf_probe_read_kernel_common()` in
 /// `kernel/trace/bpf_trace.c`), and each branch would be walked by the verifier in every turn of a loop.
 #[inline(always)]
-pub(crate) fn read<T: Number>(base: u64, offset: u64) -> T {
+fn read<T: Number>(base: u64, offset: u64) -> T {
     let mut value = T::ZERO;
     let from = (base + offset) as *const c_void;
     // SAFETY: the helper checks the address; `value` is a number, for which any bytes are valid.
@@ -210,7 +199,7 @@ pub(crate) fn read<T: Number>(base: u64, offset: u64) -> T {
 #[inline(always)]
 fn number_at<T: Number>(base: u64, offset: u64) -> T {
     if can_cast() {
-        T::first(&Words::at(base + offset))
+        T::at::<0>(&Words::at(base + offset))
     } else {
         read(base, offset)
     }
@@ -221,27 +210,29 @@ pub(crate) trait Number {
     /// All zeros.
     const ZERO: Self;
 
-    /// The first of these.
-    fn first(words: &Words) -> Self;
+    /// So many bytes from the beginning of these.
+    fn at<const OFFSET: usize>(words: &Words) -> Self;
 
     /// A member of the structure at `base`, by its place in [`cert_recon_common::Offsets`].
     fn load<const PLACE: usize>(base: u64) -> Self;
 }
 
 macro_rules! loads {
-    ($number:ty, $instruction:literal, $at:literal) => {
+    ($number:ty, $instruction:literal) => {
         impl Number for $number {
             const ZERO: Self = 0;
 
             #[inline(always)]
-            fn first(words: &Words) -> Self {
+            fn at<const OFFSET: usize>(words: &Words) -> Self {
                 let value: u64;
-                // SAFETY: as in `Words::get`; a smaller number's other bits are zeros.
+                // SAFETY: the verifier has checked that there is such a number; an address that leads nowhere gives zeros, and so
+                // are a smaller number's other bits.
                 unsafe {
                     asm!(
-                        $at,
+                        $instruction,
                         value = out(reg) value,
                         base = in(reg) words.0,
+                        offset = const OFFSET,
                         options(readonly, nostack)
                     );
                     core::hint::assert_unchecked(value <= <$number>::MAX as u64);
@@ -258,7 +249,7 @@ macro_rules! loads {
                         $instruction,
                         value = out(reg) value,
                         base = in(reg) base,
-                        placeholder = const placeholder::load(PLACE, 0),
+                        offset = const placeholder::load(PLACE, 0),
                         options(readonly, nostack)
                     );
                 }
@@ -269,16 +260,8 @@ macro_rules! loads {
         }
     };
 }
-loads!(
-    u32,
-    "{value} = *(u32 *)({base} + {placeholder})",
-    "{value} = *(u32 *)({base} + 0)"
-);
-loads!(
-    u64,
-    "{value} = *(u64 *)({base} + {placeholder})",
-    "{value} = *(u64 *)({base} + 0)"
-);
+loads!(u32, "{value} = *(u32 *)({base} + {offset})");
+loads!(u64, "{value} = *(u64 *)({base} + {offset})");
 
 /// Bytes that members of a structure may span to be read in one call. A call costs as much as some hundred bytes.
 pub(crate) const SPAN: usize = 512;

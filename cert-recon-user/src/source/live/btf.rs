@@ -214,7 +214,8 @@ impl<'a> Btf<'a> {
             let entries = (ty.kind == kinds::ENUM).then_some(ty.vlen)?;
             (0..entries).find_map(|i| {
                 let at = start + TYPE_SIZE + i * ENUM_SIZE;
-                (self.name(u32_at(self.types, at)?) == name.as_bytes()).then(|| u32_at(self.types, at + 4))?
+                self.is_named(u32_at(self.types, at)?, name)
+                    .then(|| u32_at(self.types, at + 4))?
             })
         })
     }
