@@ -262,8 +262,13 @@ impl<'a> Argv<'a> {
         let ended = bytes.strip_suffix(b"\0");
         let bytes = ended.unwrap_or(bytes);
         // No bytes at all are no argument; a lone NUL is one empty argument.
-        let none = ended.is_none() && bytes.is_empty();
-        bytes.split(|&b| b == 0).skip(usize::from(none))
+        let mut rest = (ended.is_some() || !bytes.is_empty()).then_some(bytes);
+        iter::from_fn(move || {
+            let bytes = rest?;
+            let end = memchr::memchr(0, bytes);
+            rest = end.and_then(|end| bytes.get(end + 1..));
+            bytes.get(..end.unwrap_or(bytes.len()))
+        })
     }
 
     /// The bytes captured, each argument ended by a NUL but for one that was cut.

@@ -19,6 +19,13 @@ pub fn lossless(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     (Cow::Owned(text), true)
 }
 
+/// Whether it is nothing but printable ASCII (a space too), which is text and [harmless](is_harmful).
+#[must_use]
+pub fn is_printable(bytes: &[u8]) -> bool {
+    // Without an early end, so that many bytes are compared at a time.
+    bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
+}
+
 /// Whether a terminal, or the eyes before it, could be misled by this character: control characters (an ESC, a C1
 /// introducer, a newline that forges a line), and those that change the direction of text or break lines.
 #[must_use]
@@ -31,7 +38,7 @@ pub fn is_harmful(c: char) -> bool {
 #[must_use]
 pub fn for_terminal(bytes: &[u8]) -> Cow<'_, str> {
     let (text, _) = lossless(bytes);
-    if !text.contains(is_harmful) {
+    if is_printable(bytes) || !text.contains(is_harmful) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 8);
@@ -60,6 +67,19 @@ mod tests {
     fn bytes_that_are_not_utf8_are_shown_by_number() {
         assert_eq!(lossless(b"caf\xc3\xa9"), ("café".into(), false));
         assert_eq!(lossless(b"a\xff\xfeb\xc3"), ("a\\xff\\xfeb\\xc3".into(), true));
+    }
+
+    #[test]
+    fn what_is_printable_is_never_harmful_and_a_byte_that_is_not_is_found_anywhere() {
+        for byte in 0..=u8::MAX {
+            let is_harmless = byte.is_ascii() && !is_harmful(char::from(byte));
+            for at in [0, 31, 64, 99] {
+                let mut bytes = [b'x'; 100];
+                bytes[at] = byte;
+                assert_eq!(is_printable(&bytes), is_harmless, "{byte} at {at}");
+            }
+        }
+        assert!(is_printable(b""));
     }
 
     #[test]

@@ -4,18 +4,16 @@
 //! `docs/events.schema.json` is the contract that tests hold this module to. What is not known is absent: never null, and
 //! never an empty text, which only an argument, or a command line of nothing but empty arguments, can be.
 
-use std::{borrow::Cow, fmt, io, sync::LazyLock, time::SystemTime};
+use std::{fmt, sync::LazyLock, time::SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
-use serde_json::{
-    Value,
-    ser::{CharEscape, Formatter},
-};
+use serde_json::Value;
 
+use super::escape::{self, Harmless};
 use crate::{
     event::Argv,
     finding::{Image, Process, Report},
@@ -53,6 +51,7 @@ struct Tail {
     events_lost_since_last: u64,
 }
 
+/// Of an exec, what stands before its command line.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ExecRow<'a> {
@@ -93,10 +92,12 @@ struct ExecRow<'a> {
     script_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_command_line: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_arguments: Option<Vec<Cow<'a, str>>>,
+}
+
+/// What stands behind it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExecRest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     process_arguments_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -304,16 +305,18 @@ pub fn line(record: &Record, device: &str) -> Vec<u8> {
     };
     match record {
         Record::Exec(exec) => report(exec, device),
-        Record::Lost(lost) => written(&lost_row(lost, device, tail(lost.events_lost)), 0),
-        Record::Health(health) => written(&health_row(health, device, tail(health.events_lost)), 0),
-        Record::Blind(blind) => written(&blind_row(blind, device, tail(blind.events_lost)), 0),
+        Record::Lost(lost) => written(&lost_row(lost, device, tail(lost.events_lost))),
+        Record::Health(health) => written(&health_row(health, device, tail(health.events_lost))),
+        Record::Blind(blind) => written(&blind_row(blind, device, tail(blind.events_lost))),
     }
 }
 
 /// The exec as one line of JSON, with its newline.
 #[must_use]
 pub fn report(report: &Report, device: &str) -> Vec<u8> {
-    written(&exec_row(report, device), report.argv.len())
+    exec_line(&exec_row(report, device), report.arguments(), |is_raw| {
+        exec_rest(report, device, is_raw)
+    })
 }
 
 /// A record read back: its fields with their names, in the order that they were written in.
@@ -368,7 +371,8 @@ impl<'de> Deserialize<'de> for Fields {
 /// The names of all fields that an exec can have, in their order.
 pub fn exec_fields() -> impl Iterator<Item = &'static str> {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let fields = Fields::parse(&written(&full_exec_row(), 0)).unwrap_or_default();
+        let (row, rest) = full_exec();
+        let fields = Fields::parse(&exec_line(&row, Argv::whole(b"a\0"), |_| rest)).unwrap_or_default();
         fields.0.into_iter().map(|(name, _)| name).collect()
     });
     NAMES.iter().map(String::as_str)
@@ -377,15 +381,15 @@ pub fn exec_fields() -> impl Iterator<Item = &'static str> {
 /// JSON text of a value that a terminal can be shown.
 #[must_use]
 pub fn harmless(value: &Value) -> String {
-    let mut text = written(value, 0);
+    let mut text = written(value);
     text.pop();
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// A row in which every field is there, whatever their sense together.
-fn full_exec_row() -> ExecRow<'static> {
+/// Rows in which every field is there, whatever their sense together.
+fn full_exec() -> (ExecRow<'static>, ExecRest<'static>) {
     let text = || Some(String::new());
-    ExecRow {
+    let row = ExecRow {
         timestamp: text(),
         timestamp_not_after: text(),
         device_name: Some(""),
@@ -405,8 +409,8 @@ fn full_exec_row() -> ExecRow<'static> {
         known_as: const { &[String::new()] },
         script_path: text(),
         process_id: Some(0),
-        process_command_line: text(),
-        process_arguments: Some(Vec::new()),
+    };
+    let rest = ExecRest {
         process_arguments_base64: text(),
         argument_bytes: Some(0),
         argument_bytes_captured: Some(0),
@@ -455,32 +459,15 @@ fn full_exec_row() -> ExecRow<'static> {
             event_id: String::new(),
             events_lost_since_last: 0,
         },
-    }
+    };
+    (row, rest)
 }
 
 fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
-    let argv = report.arguments();
-    let is_known = !argv.is_text();
-    let mut raw = false;
-    let mut lossless = |bytes| {
-        let (text, bad) = text::lossless(bytes);
-        raw |= bad;
-        text
-    };
-    let (command_line, arguments) = if is_known {
-        let arguments: Vec<Cow<'_, str>> = argv.args().map(lossless).collect();
-        ((!arguments.is_empty()).then(|| arguments.join(" ")), Some(arguments))
-    } else {
-        (shown_text(&lossless(argv.bytes())), None)
-    };
     let (exact, limit) = match report.time_is_limit {
         false => (Some(timestamp(report.time)), None),
         true => (None, Some(timestamp(report.time))),
     };
-    let origin = report.origin.as_ref();
-    let parent = report.ancestry.first();
-    let initiating = parent.map(|parent| ImageRow::new(&parent.image)).unwrap_or_default();
-    let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
     let (sha256, sha256_absent) = match &report.sha256 {
         Some(Ok(hash)) => (Some(hash.iter().map(|byte| format!("{byte:02x}")).collect()), None),
         Some(Err(reason)) => (None, Some(reason.as_str()).filter(|reason| !reason.is_empty())),
@@ -507,9 +494,19 @@ fn exec_row<'a>(report: &'a Report, device: &'a str) -> ExecRow<'a> {
         known_as: &report.known_as,
         script_path: shown(&report.script_path),
         process_id: report.pid,
-        process_command_line: command_line,
-        process_arguments: arguments,
-        process_arguments_base64: (raw && is_known).then(|| BASE64_STANDARD.encode(&report.argv)),
+    }
+}
+
+/// `is_raw` says that an argument is no text.
+fn exec_rest<'a>(report: &'a Report, device: &str, is_raw: bool) -> ExecRest<'a> {
+    let argv = report.arguments();
+    let is_known = !argv.is_text();
+    let origin = report.origin.as_ref();
+    let parent = report.ancestry.first();
+    let initiating = parent.map(|parent| ImageRow::new(&parent.image)).unwrap_or_default();
+    let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
+    ExecRest {
+        process_arguments_base64: (is_raw && is_known).then(|| BASE64_STANDARD.encode(&report.argv)),
         argument_bytes: is_known.then_some(report.argv_total),
         argument_bytes_captured: is_known.then_some(report.argv.len() as u64),
         arguments_truncated: (is_known || argv.is_cut()).then(|| argv.is_cut()),
@@ -672,13 +669,70 @@ fn blind_row<'a>(blind: &'a Blind, device: &'a str, tail: Tail) -> BlindRow<'a> 
     }
 }
 
-/// `arguments` is the length of what makes a line long.
-fn written(row: &impl Serialize, arguments: usize) -> Vec<u8> {
-    let mut line = Vec::with_capacity(1024 + 2 * arguments);
-    // Serializing plain data into memory can't fail.
-    let _ = row.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Harmless));
+fn written(row: &impl Serialize) -> Vec<u8> {
+    let mut line = Vec::with_capacity(1024);
+    append_row(&mut line, row);
     line.push(b'\n');
     line
+}
+
+fn append_row(line: &mut Vec<u8>, row: &impl Serialize) {
+    // Serializing plain data into memory can't fail.
+    let _ = row.serialize(&mut serde_json::Serializer::with_formatter(line, Harmless));
+}
+
+/// An exec's line: `row`, the command line, and what `rest` makes when it is told whether an argument is no text.
+fn exec_line<'a>(row: &ExecRow<'_>, argv: Argv<'_>, rest: impl FnOnce(bool) -> ExecRest<'a>) -> Vec<u8> {
+    // The arguments, twice, are what makes a line long.
+    let mut line = Vec::with_capacity(2048 + 2 * argv.bytes().len());
+    append_row(&mut line, row);
+    // Both rows are objects and not empty: the end of one and the begin of the other become a comma.
+    line.pop();
+    let is_raw = append_command(&mut line, argv);
+    let rest_at = line.len();
+    append_row(&mut line, &rest(is_raw));
+    if let Some(brace) = line.get_mut(rest_at) {
+        *brace = b',';
+    }
+    line.push(b'\n');
+    line
+}
+
+/// Appends the fields `ProcessCommandLine` and `ProcessArguments`, and returns whether an argument is no text.
+fn append_command(line: &mut Vec<u8>, argv: Argv<'_>) -> bool {
+    const COMMAND_LINE: &[u8] = b",\"ProcessCommandLine\":\"";
+    if argv.is_text() {
+        let (text, is_raw) = text::lossless(argv.bytes());
+        if !text.is_empty() {
+            line.extend_from_slice(COMMAND_LINE);
+            escape::append(line, &text);
+            line.push(b'"');
+        }
+        return is_raw;
+    }
+    let mut is_raw = false;
+    let mut start = line.len() + COMMAND_LINE.len();
+    let mut ends = Vec::new();
+    for arg in argv.args() {
+        line.extend_from_slice(if ends.is_empty() { COMMAND_LINE } else { b" " });
+        let (text, is_bad) = text::lossless(arg);
+        is_raw |= is_bad;
+        escape::append(line, &text);
+        ends.push(line.len());
+    }
+    if !ends.is_empty() {
+        line.push(b'"');
+    }
+    line.extend_from_slice(b",\"ProcessArguments\":[");
+    // Each is the same text again, escaped already.
+    for (number, end) in ends.into_iter().enumerate() {
+        line.extend_from_slice(if number == 0 { b"\"" } else { b",\"" });
+        line.extend_from_within(start..end);
+        line.push(b'"');
+        start = end + 1;
+    }
+    line.push(b']');
+    is_raw
 }
 
 /// The time that a line of this form begins with; none of one that begins otherwise.
@@ -713,47 +767,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Writes JSON that a terminal can be shown: characters above ASCII that it would obey are escaped like the control
-/// characters below.
-struct Harmless;
-
-impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // Control characters below are escaped already and are in no fragment. Of megabytes of arguments, looking at each
-        // character would be most of the work.
-        if fragment.is_ascii() && memchr::memchr(0x7f, fragment.as_bytes()).is_none() {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| text::is_harmful(*c)) {
-            writer.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = rest.get(at + c.len_utf8()..).unwrap_or_default();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
-        match escape {
-            CharEscape::AsciiControl(byte) => write!(writer, "\\u{byte:04x}"),
-            CharEscape::Quote => writer.write_all(b"\\\""),
-            CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),
-            CharEscape::Solidus => writer.write_all(b"/"),
-            CharEscape::Backspace => writer.write_all(b"\\b"),
-            CharEscape::FormFeed => writer.write_all(b"\\f"),
-            CharEscape::LineFeed => writer.write_all(b"\\n"),
-            CharEscape::CarriageReturn => writer.write_all(b"\\r"),
-            CharEscape::Tab => writer.write_all(b"\\t"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -777,6 +795,28 @@ mod tests {
         assert_eq!(row["ArgumentsTruncated"], false);
         assert_eq!(row["Timestamp"], "2023-11-14T22:13:20.123456Z");
         assert!(row.get("ProcessArgumentsBase64").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_arguments_are_they_and_the_command_line_are_read_back(
+            args in prop::collection::vec((".{0,3}", 0..700_usize, prop::collection::vec(1..=255_u8, 0..3)), 0..5),
+        ) {
+            let args = args.into_iter().map(|(text, plain, bytes)| {
+                let text = text.replace('\0', "") + &"x".repeat(plain);
+                [text.as_bytes(), &bytes].concat()
+            });
+            let args: Vec<_> = args.collect();
+            let argv: Vec<u8> = args.iter().flat_map(|arg| [arg, &b"\0"[..]].concat()).collect();
+            let shown: Vec<_> = args.iter().map(|arg| text::lossless(arg).0).collect();
+            let is_text = args.iter().all(|arg| str::from_utf8(arg).is_ok());
+            let row = parsed(&report(&argv));
+            prop_assert_eq!(&row["ProcessArguments"], &serde_json::json!(shown));
+            let command_line = (!shown.is_empty()).then(|| Value::from(shown.join(" ")));
+            prop_assert_eq!(row.get("ProcessCommandLine"), command_line.as_ref());
+            let exact = (!is_text).then(|| Value::from(BASE64_STANDARD.encode(&argv)));
+            prop_assert_eq!(row.get("ProcessArgumentsBase64"), exact.as_ref());
+        }
     }
 
     #[test]

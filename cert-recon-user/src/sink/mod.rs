@@ -3,6 +3,7 @@
 
 pub mod csv;
 pub mod ecs;
+mod escape;
 pub mod fields;
 pub mod folder;
 pub mod form;
