@@ -128,34 +128,41 @@ impl Need {
 
 /// Installs what is missing, after saying what and why; on a system without apt-get it only says so and fails.
 pub(crate) fn install_missing(needs: &[Need]) -> Result<()> {
+    install_by(needs, |missing| {
+        let list: String = missing
+            .iter()
+            .map(|need| format!("  {} (Debian: {}): {}\n", need.command, need.package, need.reason))
+            .collect();
+        if find("apt-get").is_none() {
+            bail!("these programs are missing, and there is no apt-get to install them; please do:\n{list}");
+        }
+        let root = Root::find("install packages").with_context(|| format!("these programs are missing:\n{list}"))?;
+        eprint!("xtask: installing with apt-get:\n{list}");
+        let apt_get = |args: &[&str]| {
+            let env = [("DEBIAN_FRONTEND".to_owned(), OsString::from("noninteractive"))];
+            run(root.command(Path::new("apt-get"), &env).args(args).stdout(io::stderr()))
+        };
+        let mut install = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+        install.extend(missing.iter().map(|need| need.package));
+        if apt_get(&install).is_err() {
+            eprintln!("xtask: trying again with fresh package lists");
+            apt_get(&["update", "--quiet"])?;
+            apt_get(&install)?;
+        }
+        Ok(())
+    })
+}
+
+fn install_by(needs: &[Need], install: impl FnOnce(&[&Need]) -> Result<()>) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let list: String = missing
-        .iter()
-        .map(|need| format!("  {} (Debian: {}): {}\n", need.command, need.package, need.reason))
-        .collect();
-    if find("apt-get").is_none() {
-        bail!("these programs are missing, and there is no apt-get to install them; please do:\n{list}");
-    }
-    let root = Root::find("install packages").with_context(|| format!("these programs are missing:\n{list}"))?;
-    eprint!("xtask: installing with apt-get:\n{list}");
-    let apt_get = |args: &[&str]| {
-        let env = [("DEBIAN_FRONTEND".to_owned(), OsString::from("noninteractive"))];
-        run(root.command(Path::new("apt-get"), &env).args(args).stdout(io::stderr()))
-    };
-    let mut install = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
-    install.extend(missing.iter().map(|need| need.package));
-    if apt_get(&install).is_err() {
-        eprintln!("xtask: trying again with fresh package lists");
-        apt_get(&["update", "--quiet"])?;
-        apt_get(&install)?;
-    }
-    match missing.iter().find(|need| find(need.command).is_none()) {
+    install(&missing)?;
+    match missing.iter().find(|need| !need.is_there()) {
         None => Ok(()),
         Some(need) => bail!(
-            "package {} was installed, but there is still no {} in PATH",
+            "package {} was installed, but there is still no {}",
             need.package,
             need.command
         ),
@@ -196,4 +203,39 @@ pub(crate) fn shown(command: &Command) -> String {
         };
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of a library: nothing that can be run.
+    fn need(name: &str) -> Need {
+        let file = env::temp_dir().join(format!("cert-recon-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&file);
+        Need {
+            command: file.display().to_string().leak(),
+            package: "a-package",
+            reason: "a reason",
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_library_that_was_missing_is_there_once_it_is_installed() {
+        let needs = [need("installed")];
+        let put = |missing: &[&Need]| fs::write(missing[0].command, "").context("writing");
+        install_by(&needs, put).unwrap();
+        install_by(&needs, |_| bail!("nothing is missing any more")).unwrap();
+        fs::remove_file(needs[0].command).unwrap();
+    }
+
+    #[test]
+    fn what_its_package_does_not_bring_is_named() {
+        let needs = [need("absent")];
+        let error = install_by(&needs, |_| Ok(())).unwrap_err().to_string();
+        assert!(
+            error.contains("a-package") && error.ends_with(needs[0].command),
+            "{error}"
+        );
+    }
 }
