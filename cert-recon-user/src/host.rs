@@ -82,6 +82,40 @@ pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// Memory that this process may use, bytes: the host's, or what its control groups leave it.
+#[must_use]
+pub fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    let all = info.totalram.saturating_mul(info.mem_unit.into());
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    memory_limit(&groups, |file| fs::read_to_string(file).ok()).map_or(all, |limit| all.min(limit))
+}
+
+/// The least limit of the control groups in the text of `/proc/PID/cgroup` and of those above them; `None` without one. A
+/// host with both versions has the second one in a folder of its own, and no memory in it.
+fn memory_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let limits = groups.lines().flat_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+        let (root, file) = if controllers.is_empty() {
+            ("/sys/fs/cgroup", "memory.max")
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        } else {
+            return Vec::new();
+        };
+        let own = Path::new(path.trim_start_matches('/'));
+        let read = |group: &Path| {
+            read(&Path::new(root).join(group).join(file))?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        };
+        own.ancestors().filter_map(read).collect()
+    });
+    limits.min()
+}
+
 /// The host's name.
 #[must_use]
 pub fn name() -> String {
@@ -172,6 +206,39 @@ mod tests {
         );
         assert_eq!(effective_capabilities("Name:\tx\n"), None);
         assert_eq!(effective_capabilities("CapEff:\tzz\n"), None);
+    }
+
+    #[test]
+    fn memory_is_what_the_control_groups_leave() {
+        let limit = |groups: &str, files: &[(&str, &str)]| {
+            memory_limit(groups, |path| {
+                let (_, text) = files.iter().find(|(file, _)| Path::new(file) == path)?;
+                Some((*text).to_owned())
+            })
+        };
+        let second = [
+            ("/sys/fs/cgroup/memory.max", "max\n"),
+            ("/sys/fs/cgroup/a/memory.max", "1000\n"),
+            ("/sys/fs/cgroup/a/b/memory.max", "max\n"),
+            ("/sys/fs/cgroup/c/memory.max", "10\n"),
+        ];
+        assert_eq!(limit("0::/a/b\n", &second), Some(1000));
+        assert_eq!(limit("0::/\n", &second), None);
+        // As a container sees the group that it can't leave.
+        assert_eq!(limit("0::/\n", &[("/sys/fs/cgroup/memory.max", "77\n")]), Some(77));
+        let first = [
+            ("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "2000\n"),
+            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        assert_eq!(limit("3:cpu:/c\n2:hugetlb,memory:/a\n0::/c\n", &first), Some(2000));
+        assert_eq!(limit("", &first), None);
+    }
+
+    #[test]
+    fn the_memory_of_this_host_is_told_in_bytes() {
+        let told = fs::read_to_string("/proc/meminfo").unwrap();
+        let kib = told.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
+        assert!((1..=kib * 1024).contains(&memory()), "{} of {kib} KiB", memory());
     }
 
     #[test]

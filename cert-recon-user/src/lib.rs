@@ -5,6 +5,7 @@
 //! no I/O, no clock.
 
 pub mod acts;
+pub mod backlog;
 pub mod cli;
 pub mod config;
 pub mod document;

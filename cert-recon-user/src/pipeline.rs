@@ -52,6 +52,20 @@ pub struct Pipeline {
     programs: SharedPrograms,
 }
 
+/// What is known of an exec once the rules have seen it.
+struct Judged {
+    verdict: Option<Verdict>,
+    asked_for: bool,
+    suspicions: Vec<Suspicion>,
+}
+
+impl Judged {
+    /// It is a finding, or may turn out to be one.
+    fn is_urgent(&self) -> bool {
+        self.asked_for || !self.suspicions.is_empty()
+    }
+}
+
 impl Pipeline {
     /// Judges with `engine`, reports what `selection` says.
     #[must_use]
@@ -76,6 +90,21 @@ impl Pipeline {
     /// Judges an exec, before which `lost` others were lost; the report to make of it, if any. It is counted by what it is
     /// called; the [gate](crate::suppress::Gate) counts it anew when the hash shows that it is a copy of something else.
     pub fn take(&mut self, exec: &Exec<'_>, lost: u64) -> Option<Report> {
+        let judged = self.judge(exec, lost);
+        self.is_wanted(&judged).then(|| self.report(exec, judged))
+    }
+
+    /// The same for one who has no time for execs that were not asked for: no report is made of those, and the flag says whether
+    /// one would have been.
+    pub fn take_in_a_hurry(&mut self, exec: &Exec<'_>, lost: u64) -> (Option<Report>, bool) {
+        let judged = self.judge(exec, lost);
+        match judged.is_urgent() {
+            true => (Some(self.report(exec, judged)), false),
+            false => (None, self.is_wanted(&judged)),
+        }
+    }
+
+    fn judge(&mut self, exec: &Exec<'_>, lost: u64) -> Judged {
         self.lost_since_report += lost;
         self.sums.delivered += 1;
         let verdict = judge(&self.engine, &mut self.scratch, exec);
@@ -88,16 +117,24 @@ impl Pipeline {
             None => &mut self.sums.clean,
         } += 1;
         let suspicions = self.suspicions(exec, verdict.as_ref());
-        let wanted = asked_for || self.selection.all_execs || self.selection.recorded;
-        if !wanted && suspicions.is_empty() {
-            return None;
+        Judged {
+            verdict,
+            asked_for,
+            suspicions,
         }
+    }
+
+    fn is_wanted(&self, judged: &Judged) -> bool {
+        judged.is_urgent() || self.selection.all_execs || self.selection.recorded
+    }
+
+    fn report(&mut self, exec: &Exec<'_>, judged: Judged) -> Report {
         self.sums.reports += 1;
-        let mut report = Report::new(exec, verdict);
-        report.tuning.asked_for = asked_for;
-        report.suspicions = suspicions;
+        let mut report = Report::new(exec, judged.verdict);
+        report.tuning.asked_for = judged.asked_for;
+        report.suspicions = judged.suspicions;
         report.events_lost = std::mem::take(&mut self.lost_since_report);
-        Some(report)
+        report
     }
 
     /// What the rules would say if the executable were the watched program that has its size, when that is more than the
@@ -218,6 +255,26 @@ mod tests {
             (sums.delivered, sums.findings, sums.suppressed, sums.clean),
             (3, 1, 1, 1)
         );
+    }
+
+    #[test]
+    fn in_a_hurry_only_findings_are_reported_all_is_counted_and_what_was_lost_is_told_by_the_next() {
+        for (all_execs, recorded) in [(false, false), (true, false), (false, true)] {
+            let mut p = pipeline(Confidence::Low, all_execs);
+            p.selection.recorded = recorded;
+            let mut take = |path: &str, argv: &str, lost| {
+                let mut exec = Exec::new(SystemTime::UNIX_EPOCH, Argv::whole(argv.as_bytes()));
+                exec.path = Some(path.as_bytes());
+                p.take_in_a_hurry(&exec, lost)
+            };
+            let (report, is_left_out) = take("/usr/bin/ls", "ls\0", 5);
+            assert_eq!((report.is_none(), is_left_out), (true, all_execs || recorded));
+            let (report, is_left_out) = take("/usr/bin/curl", "curl\0https://crt.sh/\0", 0);
+            let report = report.unwrap();
+            assert!((report.tuning.asked_for, report.events_lost, is_left_out) == (true, 5, false));
+            let sums = p.sums();
+            assert_eq!((sums.delivered, sums.clean, sums.findings), (2, 1, 1));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use common::{
     argv::{LONGEST, argv_of, bytes_of},
@@ -84,6 +84,26 @@ fn twenty_thousand_execs_are_reported_once_each() {
     let closing = assert_once_each(watch, &rows, THREADS, count);
     assert!(closing.execs >= (THREADS * count) as u64);
     closing.assert_each_has_a_line();
+}
+
+#[test]
+#[ignore = "needs root and eBPF: cargo xtask test runs it"]
+fn how_full_the_ring_buffer_is_can_be_told() {
+    let watch = Watch::all_execs();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", watch.pid())).expect("its mappings");
+    let bytes = |range: &str| {
+        let (start, end) = range.split_once('-')?;
+        Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
+    };
+    // The page of either position, and nothing of the data.
+    let positions = maps.lines().filter(|line| {
+        let mut fields = line.split_whitespace();
+        let (range, rights, offset) = (fields.next(), fields.next(), fields.next());
+        line.ends_with("bpf-map")
+            && (rights, offset) == (Some("r--s"), Some("00000000"))
+            && range.and_then(bytes) == Some(2 * rustix::param::page_size() as u64)
+    });
+    assert_eq!(positions.count(), 1, "{maps}");
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //!
 //! Execs that nobody asked for, which are only recorded or listed, cost findings neither hash nor place: they do not wait when a
 //! quarter of the queue is in use, are dropped when half of it is, and have a share of hashing of their own
-//! ([`Urgency`]).
+//! ([`Urgency`]). Nor do they cost an exec its place in the ring buffer: while its drain is behind, they stand back.
 
 use std::{
     collections::VecDeque,
@@ -26,6 +26,7 @@ use super::{
     hash::{Asked, Clock, HashLimits, Hasher, Pending, ProcFs, System, Urgency, Wanted},
 };
 use crate::{
+    backlog::Backlog,
     finding::Report,
     record::{Hashing, Record},
 };
@@ -34,6 +35,14 @@ use crate::{
 const RESERVE: usize = 1 << 20;
 /// What a record that is not a report is taken to weigh, bytes.
 const SMALL: usize = 4096;
+/// The queue may take this part of memory, but for
+const QUEUE_PART: u64 = 64;
+/// no more than this.
+const MOST_QUEUE_BYTES: usize = 256 << 20;
+/// A report of low urgency stands back for so long at most when the drain of the ring buffer is behind,
+const STAND_BACK: Duration = Duration::from_millis(20);
+/// and looks so often whether it still is.
+const STEP: Duration = Duration::from_millis(1);
 /// How long [`Stage::flush`] waits for records to be taken once it no longer waits for hashes and names.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -48,6 +57,19 @@ pub struct Config {
     pub hash_wait: Duration,
     /// Once so many bytes of records wait, no report is added. The last one added may be longer than this by itself.
     pub queue_bytes: usize,
+}
+
+impl Config {
+    /// With a queue for a host, or a container, of so many bytes of memory.
+    #[must_use]
+    pub fn for_memory(bytes: u64) -> Self {
+        let default = Self::default();
+        let part = usize::try_from(bytes / QUEUE_PART).unwrap_or(usize::MAX);
+        Self {
+            queue_bytes: part.clamp(default.queue_bytes, MOST_QUEUE_BYTES),
+            ..default
+        }
+    }
 }
 
 impl Default for Config {
@@ -70,6 +92,8 @@ pub struct Sources {
     pub proc: Arc<dyn ProcFs>,
     /// Clocks for hashing.
     pub clock: Arc<dyn Clock>,
+    /// Whether the source of the reports is behind.
+    pub backlog: Backlog,
 }
 
 impl std::fmt::Debug for Sources {
@@ -79,14 +103,15 @@ impl std::fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// This host.
+    /// This host, and who drains its ring buffer.
     #[must_use]
-    pub fn system() -> Self {
+    pub fn system(backlog: Backlog) -> Self {
         let system = Arc::new(System::new());
         Self {
             resolver: accounts::system(),
             proc: Arc::clone(&system) as _,
             clock: system,
+            backlog,
         }
     }
 }
@@ -115,7 +140,7 @@ pub struct Counts {
     pub hurried: u64,
     /// Records dropped because the queue was full, but for those of `dropped_low`.
     pub dropped: u64,
-    /// Reports of low urgency dropped: of execs that were not asked for.
+    /// Reports of low urgency dropped, or left out: of execs that were not asked for.
     pub dropped_low: u64,
     /// Records that wait.
     pub queued: u64,
@@ -175,6 +200,8 @@ impl Entry {
 #[derive(Default)]
 struct Queue {
     entries: VecDeque<Entry>,
+    /// Of them, those that are not of low urgency.
+    urgent: usize,
     bytes: usize,
     /// A record has been taken and is being handed on; its bytes still count.
     in_hand: bool,
@@ -203,6 +230,13 @@ struct Shared {
 impl Queue {
     fn hurry(&self, urgency: Urgency) -> bool {
         self.crowded || self.flushing || self.closed || (self.busy && urgency == Urgency::Low)
+    }
+
+    fn drop_one(&mut self, urgency: Urgency) {
+        self.count_dropped(urgency, 1);
+        if !mem::replace(&mut self.dropping, true) {
+            log::error!("reports come faster than they can be handed on; some are dropped");
+        }
     }
 
     fn count_dropped(&mut self, urgency: Urgency, count: u64) {
@@ -266,6 +300,7 @@ impl Stage {
                 humantime::format_duration(config.hash_wait)
             ),
             quarter: config.queue_bytes / 4,
+            backlog: sources.backlog,
         };
         thread::Builder::new()
             .name("enrich".to_owned())
@@ -290,11 +325,8 @@ impl Stage {
                 Urgency::High => self.config.queue_bytes,
             };
             if queue.bytes >= most {
-                queue.count_dropped(urgency, 1);
+                queue.drop_one(urgency);
                 queue.lost += report.events_lost;
-                if !mem::replace(&mut queue.dropping, true) {
-                    log::error!("reports come faster than they can be handed on; some are dropped");
-                }
                 return;
             }
             queue.dropping = false;
@@ -310,6 +342,11 @@ impl Stage {
             hash,
             names,
         });
+    }
+
+    /// Counts a report of low urgency as dropped that was not even made.
+    pub fn leave_out(&self) {
+        self.shared.lock().drop_one(Urgency::Low);
     }
 
     /// Hands over a record that is complete (a report too); it keeps its place in the order. Never waits.
@@ -364,6 +401,7 @@ impl Stage {
         queue.bytes += entry.weight;
         queue.busy |= queue.bytes >= self.config.queue_bytes / 4;
         queue.crowded |= queue.bytes >= self.config.queue_bytes / 4 * 3;
+        queue.urgent += usize::from(entry.urgency == Urgency::High);
         queue.entries.push_back(entry);
         // Behind another record there is nothing to do yet.
         let wake = queue.entries.len() == 1 || queue.busy;
@@ -441,6 +479,8 @@ impl Stage {
             queue.count_dropped(urgency, count);
         }
         queue.entries.retain(|entry| !is_exec(entry));
+        // What is left is about the monitor itself.
+        queue.urgent = queue.entries.len();
         queue.bytes = queue.entries.iter().map(|entry| entry.weight).sum::<usize>() + queue.weight_in_hand;
         drop(queue);
         drop(wait(LAST));
@@ -480,11 +520,15 @@ struct Work {
     /// Of the queue's bytes. When no more than twice this waits, nothing is in a hurry any more, and when it is half of it, what is
     /// not urgent neither.
     quarter: usize,
+    backlog: Backlog,
 }
 
 impl Work {
     fn run(self, mut out: impl Taker) {
         while let Some((entry, hurry)) = self.next() {
+            if entry.urgency == Urgency::Low {
+                self.stand_back();
+            }
             let weight = entry.weight;
             match self.complete(entry, hurry) {
                 Item::Record(record) => out.record(record),
@@ -507,6 +551,19 @@ impl Work {
         }
     }
 
+    /// Leaves the processors to whoever drains the ring buffer while that is behind, unless something urgent waits here.
+    fn stand_back(&self) {
+        let end = Instant::now() + STAND_BACK;
+        while self.backlog.is_behind() && Instant::now() < end {
+            let queue = self.shared.lock();
+            if queue.urgent > 0 || queue.flushing || queue.closed {
+                return;
+            }
+            drop(queue);
+            thread::sleep(STEP);
+        }
+    }
+
     /// The next record, once it need not wait any more, and whether it would have had to but for the hurry.
     fn next(&self) -> Option<(Entry, bool)> {
         let mut queue = self.shared.lock();
@@ -519,6 +576,7 @@ impl Work {
                 Some((Some(until), false)) => Some(until),
                 Some((waits, _)) => {
                     let entry = queue.entries.pop_front()?;
+                    queue.urgent -= usize::from(entry.urgency == Urgency::High);
                     queue.in_hand = true;
                     queue.weight_in_hand = entry.weight;
                     return Some((entry, waits.is_some()));
@@ -630,6 +688,7 @@ mod tests {
         stage: Stage,
         records: Receiver<Record>,
         folder: Folder,
+        backlog: Backlog,
     }
 
     fn bench(name: &str, config: Config, resolver: impl Resolver + 'static) -> Bench {
@@ -646,17 +705,19 @@ mod tests {
         records: Receiver<Record>,
         out: impl FnMut(Record) + Send + 'static,
     ) -> Bench {
-        let proc = Arc::new(FakeProc::default());
+        let (proc, backlog) = (Arc::new(FakeProc::default()), Backlog::default());
         let sources = Sources {
             resolver: Box::new(resolver),
             proc: Arc::clone(&proc) as _,
             clock: Arc::new(FakeClock::default()),
+            backlog: backlog.clone(),
         };
         Bench {
             stage: Stage::start(config, sources, out).unwrap(),
             proc,
             records,
             folder: Folder::new(name),
+            backlog,
         }
     }
 
@@ -867,6 +928,50 @@ mod tests {
         assert!(matches!(left.last(), Some(Record::Exec(report)) if report.pid == Some(all)));
         let dropped = b.stage.counts().dropped_low;
         assert_eq!(left.len() as u64 + 1 + dropped, u64::from(all), "all are counted");
+        b.stage.leave_out();
+        assert_eq!(b.stage.counts().dropped_low, dropped + 1);
+    }
+
+    #[test]
+    fn a_clean_exec_stands_back_while_the_drain_is_behind_but_not_for_ever() {
+        let b = bench("behind", Config::default(), Users);
+        b.backlog.set_behind(true);
+        for pid in 1..4 {
+            let start = Instant::now();
+            b.stage.submit(clean(pid), None);
+            assert_eq!(b.next_report().pid, Some(pid));
+            assert!(start.elapsed() >= STAND_BACK, "{pid}");
+        }
+    }
+
+    #[test]
+    fn no_clean_exec_stands_back_before_a_finding_or_the_end() {
+        let b = bench("urgent", Config::default(), Users);
+        b.backlog.set_behind(true);
+        // Each by itself would stand back so long that all together do for hours.
+        let all = 1_000_000;
+        for pid in 0..all {
+            b.stage.submit(clean(pid), None);
+            if pid % 1000 == 0 {
+                b.stage.submit(report(all + pid), None);
+            }
+        }
+        drop(b.stage);
+        let count = b
+            .records
+            .iter()
+            .filter(|record| matches!(record, Record::Exec(report) if report.pid >= Some(all)));
+        assert_eq!(count.count(), 1000);
+    }
+
+    #[test]
+    fn the_queue_grows_with_the_memory_within_its_bounds() {
+        let bytes = |memory| Config::for_memory(memory).queue_bytes;
+        assert_eq!(bytes(0), 64 << 20);
+        assert_eq!(bytes(4 << 30), 64 << 20);
+        assert_eq!(bytes(8 << 30), 128 << 20);
+        assert_eq!(bytes(1 << 40), 256 << 20);
+        assert_eq!(bytes(u64::MAX), 256 << 20);
     }
 
     #[test]
@@ -984,6 +1089,7 @@ mod tests {
             resolver: Box::new(Users),
             proc: Arc::new(FakeProc::default()),
             clock: Arc::new(FakeClock::default()),
+            backlog: Backlog::default(),
         };
         let stage = Stage::start(Config::default(), sources, Log(log)).unwrap();
         for pid in 1..=3 {
@@ -1008,6 +1114,7 @@ mod tests {
             stage,
             records,
             folder,
+            ..
         } = bench("end", config, Users);
         let (_go, gone) = channel::<()>();
         *proc.on_open.lock().unwrap() = Some(Box::new(move || {

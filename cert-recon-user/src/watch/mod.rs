@@ -37,6 +37,7 @@ use self::{
     view::View,
 };
 use crate::{
+    backlog::Backlog,
     enrich::{
         hash::HashLimits,
         known::{SharedPrograms, indexer::Indexer},
@@ -45,6 +46,7 @@ use crate::{
     },
     event::{Exec, Lineage},
     finding::Report,
+    host,
     metrics::{
         Board, Waiting,
         file::MetricsFile,
@@ -286,7 +288,7 @@ struct OutputConfig {
 fn stage_config(hash: HashLimits, is_recorded: bool) -> stage::Config {
     let mut config = stage::Config {
         hash,
-        ..stage::Config::default()
+        ..stage::Config::for_memory(host::memory())
     };
     if is_recorded {
         config.hash_wait = config.hash_wait.min(RECORD_WAIT);
@@ -366,6 +368,7 @@ impl Outlet {
         outputs: Vec<(Form, Opened)>,
         record: Option<Opened>,
         gate: SharedGate,
+        backlog: Backlog,
         broken: &Arc<Notify>,
         full: Arc<Notify>,
     ) -> Result<Self, WatchError> {
@@ -395,7 +398,7 @@ impl Outlet {
             full,
         };
         let stage_config = stage_config(config.hashing, outputs.record.is_some());
-        let stage = Stage::start(stage_config, Sources::system(), door).map_err(WatchError::Enrich)?;
+        let stage = Stage::start(stage_config, Sources::system(backlog), door).map_err(WatchError::Enrich)?;
         Ok(Self {
             held: Some(Vec::new()),
             stage,
@@ -477,6 +480,10 @@ impl Sink for Outlet {
         }
     }
 
+    fn leave_out(&mut self) {
+        self.stage.leave_out();
+    }
+
     fn record(&mut self, record: Record) {
         self.send(Held::Record(record));
     }
@@ -533,7 +540,15 @@ pub async fn run(
         all_execs: config.wanted.all_execs,
         view: config.view,
     };
-    let mut outlet = Outlet::start(outputs, opened, record, gate, &broken, Arc::clone(&full))?;
+    let mut outlet = Outlet::start(
+        outputs,
+        opened,
+        record,
+        gate,
+        live.backlog(),
+        &broken,
+        Arc::clone(&full),
+    )?;
     let board = (metrics_file.is_some() || listener.is_some()).then(Arc::<Board>::default);
     outlet.metrics = board.clone();
     let board_of = || board.clone().unwrap_or_default();
@@ -560,6 +575,7 @@ pub async fn run(
         )
         .with_programs(programs),
         Processes::new(config.processes, Signals),
+        live.backlog(),
         Canary::new(config.live.nonce, config.canary_interval, started),
         Truth::of_this_process(),
     );

@@ -12,6 +12,7 @@ use super::{
     selfcheck::{Mistake, Truth},
 };
 use crate::{
+    backlog::Backlog,
     enrich::{
         cgroup::Cgroup,
         processes::{Liveness, ProcScan, Processes, Running},
@@ -33,6 +34,8 @@ const RESCAN: Duration = Duration::from_secs(30);
 pub(super) trait Sink {
     /// A report, and the exec that it is of, for what can only be had now.
     fn report(&mut self, report: Report, exec: &Exec<'_>);
+    /// An exec that nobody asked for goes unreported: there is no time for it.
+    fn leave_out(&mut self);
     /// Any other record.
     fn record(&mut self, record: Record);
 }
@@ -67,6 +70,7 @@ struct PendingScan {
 pub(super) struct Monitor {
     pipeline: Pipeline,
     processes: Processes<Signals>,
+    backlog: Backlog,
     pub(super) canary: Canary,
     /// Until the first canary is back.
     truth: Option<Truth>,
@@ -85,9 +89,16 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    pub(super) fn new(pipeline: Pipeline, processes: Processes<Signals>, canary: Canary, truth: Truth) -> Self {
+    pub(super) fn new(
+        pipeline: Pipeline,
+        processes: Processes<Signals>,
+        backlog: Backlog,
+        canary: Canary,
+        truth: Truth,
+    ) -> Self {
         Self {
             pipeline,
+            backlog,
             processes,
             canary,
             truth: Some(truth),
@@ -144,6 +155,18 @@ impl Monitor {
         &self.processes
     }
 
+    /// What to report. When the ring buffer is about to overflow, nothing is made of execs that nobody asked for.
+    fn judge(&mut self, exec: &Exec<'_>, lost: u64, sink: &mut impl Sink) -> Option<Report> {
+        if !self.backlog.is_pressing() {
+            return self.pipeline.take(exec, lost);
+        }
+        let (report, is_left_out) = self.pipeline.take_in_a_hurry(exec, lost);
+        if is_left_out {
+            sink.leave_out();
+        }
+        report
+    }
+
     fn exec(&mut self, exec: &Exec<'_>, lost: u64, sink: &mut impl Sink) {
         if lost > 0 {
             self.lose(lost, exec.time);
@@ -155,7 +178,7 @@ impl Monitor {
             if let Some(truth) = self.truth.take() {
                 self.mistake = truth.compare(exec, self.canary.pid_of(exec.pid));
             }
-        } else if let Some(mut report) = self.pipeline.take(exec, lost) {
+        } else if let Some(mut report) = self.judge(exec, lost, sink) {
             self.processes.describe(exec, &mut report);
             if let Some(path) = exec.cgroup.map(FilePath::to_vec) {
                 let place = Cgroup::of(&path);

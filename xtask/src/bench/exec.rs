@@ -184,6 +184,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             }
             let monitor = if monitor.name == CERT_RECON { &all } else { monitor };
             let running = monitor.start(&folder, Output::File)?;
+            running.settle();
             workload.run()?;
             running.settle();
             let output = running.stop()?.0;

@@ -25,6 +25,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     LiveError, convert,
+    fill::Fill,
     offsets::{self, Layout},
     placeholders,
     programs::{Programs, metric_name},
@@ -33,6 +34,7 @@ use super::{
     wakeups::WakeUps,
 };
 use crate::{
+    backlog::{Backlog, Unbroken},
     enrich::processes::Running,
     event::{Exec, ImageKey},
     host,
@@ -131,6 +133,9 @@ pub struct Live {
     reassembler: Reassembler,
     handed_on: HandedOn,
     undecodable: u64,
+    unbroken: Unbroken,
+    /// Where it can be told.
+    fill: Option<Fill>,
     /// Missed execs (see [`Self::missed`]) at the last tick.
     missed: u64,
     /// Those of them that have been told as lost.
@@ -230,6 +235,11 @@ impl Live {
             PerCpuArray::try_from(take_map(&mut ebpf, "COUNTERS")?).map_err(|e| load_error("preparing", e))?;
         let awake = Array::try_from(take_map(&mut ebpf, "AWAKE")?).map_err(|e| load_error("preparing", e))?;
         let ring = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(|e| load_error("preparing", e))?;
+        let fill = Fill::of(&ring)
+            .inspect_err(|error| {
+                log::warn!("mapping the positions of the ring buffer: {error}; how full it is stays unknown")
+            })
+            .ok();
         // SAFETY: the descriptor is the map's, which the ring buffer owns until it is dropped, and never another.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
             .map_err(|error| LiveError::Wait(error.into()))?;
@@ -253,6 +263,8 @@ impl Live {
             reassembler: Reassembler::default(),
             handed_on: HandedOn::new(),
             undecodable: 0,
+            unbroken: Unbroken::new(options.ring_size as usize),
+            fill,
             missed: 0,
             missed_lost: 0,
             drained: Drained::Empty,
@@ -296,6 +308,8 @@ impl Live {
             reassembler,
             handed_on,
             wake_ups,
+            unbroken,
+            fill,
             ..
         } = self;
         handed_on.clock = clock;
@@ -305,9 +319,11 @@ impl Live {
         for _ in 0..BATCH {
             let Some(item) = ring.get_mut().next() else {
                 drained = Drained::Empty;
+                unbroken.found_nothing();
                 break;
             };
             came = true;
+            unbroken.read(item.len(), || fill.as_ref().map_or(0, Fill::bytes));
             match reassembler.push(&item, &mut |exec| handed_on.exec(&exec, each)) {
                 Ok(None) => {}
                 // A thread of the kernel's own executes nothing.
@@ -371,8 +387,13 @@ impl Live {
             self.missed()
         );
         let Self {
-            reassembler, handed_on, ..
+            reassembler,
+            handed_on,
+            unbroken,
+            ..
         } = self;
+        // What is left, if anything, is given up.
+        unbroken.found_nothing();
         handed_on.clock = convert::Clock::now();
         reassembler.finish(&mut |exec| handed_on.exec(&exec, each));
     }
@@ -393,6 +414,12 @@ impl Live {
             });
             tried.join().unwrap_or(false)
         })
+    }
+
+    /// Whether more is in the ring buffer than should be.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.unbroken.backlog()
     }
 
     /// The sums so far.

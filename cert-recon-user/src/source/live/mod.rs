@@ -6,6 +6,7 @@
 pub mod btf;
 pub mod convert;
 mod error;
+mod fill;
 mod loader;
 pub mod offsets;
 mod placeholders;
