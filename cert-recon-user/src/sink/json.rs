@@ -506,7 +506,7 @@ fn exec_rest<'a>(report: &'a Report, device: &str, is_raw: bool) -> ExecRest<'a>
     let initiating = parent.map(|parent| ImageRow::new(&parent.image)).unwrap_or_default();
     let previous = report.previous.as_ref().map(ImageRow::new).unwrap_or_default();
     ExecRest {
-        process_arguments_base64: (is_raw && is_known).then(|| BASE64_STANDARD.encode(&report.argv)),
+        process_arguments_base64: is_raw.then(|| BASE64_STANDARD.encode(&report.argv)),
         argument_bytes: is_known.then_some(report.argv_total),
         argument_bytes_captured: is_known.then_some(report.argv.len() as u64),
         arguments_truncated: (is_known || argv.is_cut()).then(|| argv.is_cut()),
@@ -702,13 +702,13 @@ fn exec_line<'a>(row: &ExecRow<'_>, argv: Argv<'_>, rest: impl FnOnce(bool) -> E
 fn append_command(line: &mut Vec<u8>, argv: Argv<'_>) -> bool {
     const COMMAND_LINE: &[u8] = b",\"ProcessCommandLine\":\"";
     if argv.is_text() {
-        let (text, is_raw) = text::lossless(argv.bytes());
+        let text = text::lossless(argv.bytes()).0;
         if !text.is_empty() {
             line.extend_from_slice(COMMAND_LINE);
             escape::append(line, &text);
             line.push(b'"');
         }
-        return is_raw;
+        return false;
     }
     let mut is_raw = false;
     let mut start = line.len() + COMMAND_LINE.len();
