@@ -2,9 +2,11 @@
 //!
 //! The only module that asks for them; what it reads is parsed by pure functions.
 
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::enrich::cgroup;
 
 /// Where the kernel shows its lockdown mode.
 pub const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
@@ -87,24 +89,23 @@ pub fn kernel_release() -> String {
 pub fn memory() -> u64 {
     let info = rustix::system::sysinfo();
     let all = info.totalram.saturating_mul(info.mem_unit.into());
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups = fs::read("/proc/self/cgroup").unwrap_or_default();
     memory_limit(&groups, |file| fs::read_to_string(file).ok()).map_or(all, |limit| all.min(limit))
 }
 
 /// The least limit of the control groups in the text of `/proc/PID/cgroup` and of those above them; `None` without one. A
 /// host with both versions has the second one in a folder of its own, and no memory in it.
-fn memory_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
-    let limits = groups.lines().flat_map(|line| {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+fn memory_limit(groups: &[u8], read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let limits = cgroup::groups(groups).flat_map(|(controllers, path)| {
         let (root, file) = if controllers.is_empty() {
             ("/sys/fs/cgroup", "memory.max")
-        } else if controllers.split(',').any(|controller| controller == "memory") {
+        } else if cgroup::has_controller(controllers, b"memory") {
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
         } else {
             return Vec::new();
         };
-        let own = Path::new(path.trim_start_matches('/'));
+        let path = Path::new(OsStr::from_bytes(path));
+        let own = path.strip_prefix("/").unwrap_or(path);
         let read = |group: &Path| {
             read(&Path::new(root).join(group).join(file))?
                 .trim()
@@ -211,7 +212,7 @@ mod tests {
     #[test]
     fn memory_is_what_the_control_groups_leave() {
         let limit = |groups: &str, files: &[(&str, &str)]| {
-            memory_limit(groups, |path| {
+            memory_limit(groups.as_bytes(), |path| {
                 let (_, text) = files.iter().find(|(file, _)| Path::new(file) == path)?;
                 Some((*text).to_owned())
             })

@@ -12,6 +12,20 @@
 
 use std::{borrow::Cow, str};
 
+/// Controllers, separated by commas (none in the unified hierarchy), and path of each line of `/proc/PID/cgroup`.
+pub(crate) fn groups(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    text.split(|&byte| byte == b'\n').filter_map(|line| {
+        let mut parts = line.splitn(3, |&byte| byte == b':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?);
+        (!path.is_empty()).then_some((controllers, path))
+    })
+}
+
+/// Whether a controller is among those of a line.
+pub(crate) fn has_controller(controllers: &[u8], controller: &[u8]) -> bool {
+    controllers.split(|&byte| byte == b',').any(|one| one == controller)
+}
+
 /// What the path of a cgroup says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cgroup {

@@ -14,7 +14,7 @@ use std::{
 
 use super::{Out, Place, Recorded, syslog::decimal};
 use crate::{
-    enrich::cgroup::{Cgroup, names_container},
+    enrich::cgroup::{self, Cgroup, names_container},
     event::{self, Argv, Exec, FilePath},
     finding::{Image, Process, Report},
 };
@@ -273,17 +273,8 @@ fn ids(status: &[u8], name: &[u8]) -> [Option<u32>; 2] {
 /// The path in the unified hierarchy; where the process is in the root of that one, or only another names a container, the path
 /// in that other one.
 fn cgroup(groups: &[u8]) -> Option<&[u8]> {
-    let lines = || {
-        groups.split(|&byte| byte == b'\n').filter_map(|line| {
-            let mut parts = line.splitn(3, |&byte| byte == b':').skip(1);
-            let (controllers, path) = (parts.next()?, parts.next()?);
-            (!path.is_empty()).then_some((controllers, path))
-        })
-    };
-    let of = |controller: &[u8]| {
-        let mut lines = lines();
-        lines.find(|(controllers, _)| controllers.split(|&byte| byte == b',').any(|one| one == controller))
-    };
+    let lines = || cgroup::groups(groups);
+    let of = |controller: &[u8]| lines().find(|(controllers, _)| cgroup::has_controller(controllers, controller));
     let (_, path) = of(b"")
         .filter(|(_, path)| *path != b"/")
         .or_else(|| of(b"pids"))
