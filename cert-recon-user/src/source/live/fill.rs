@@ -3,23 +3,15 @@
 use std::{
     io,
     os::fd::AsFd,
-    ptr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustix::{
-    mm::{MapFlags, ProtFlags, mmap, munmap},
-    param::page_size,
-};
+use rustix::{mm::MapFlags, param::page_size};
 
-/// The positions, mapped.
-pub(super) struct Fill {
-    /// Two pages that nobody else has: of the reader, of the writers.
-    pages: *mut u8,
-}
+use super::mapping::Mapping;
 
-// SAFETY: the mapping can be read from any thread.
-unsafe impl Send for Fill {}
+/// The positions: two pages, of the reader, of the writers.
+pub(super) struct Fill(Mapping);
 
 impl Fill {
     /// Of the ring buffer that is this map.
@@ -27,18 +19,7 @@ impl Fill {
     /// # Errors
     /// When the kernel does not let it be mapped.
     pub(super) fn of(map: impl AsFd) -> io::Result<Self> {
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let pages = unsafe {
-            mmap(
-                ptr::null_mut(),
-                2 * page_size(),
-                ProtFlags::READ,
-                MapFlags::SHARED,
-                map,
-                0,
-            )
-        }?;
-        Ok(Self { pages: pages.cast() })
+        Mapping::of(map, 2 * page_size(), MapFlags::SHARED).map(Self)
     }
 
     /// Bytes in use.
@@ -46,17 +27,10 @@ impl Fill {
         let position = |page: usize| {
             // SAFETY: it is in the mapping, which lives as long as this value, and aligned to a page. The kernel writes it as one
             // number; this side, through another mapping, as well.
-            unsafe { AtomicU64::from_ptr(self.pages.add(page * page_size()).cast()) }.load(Ordering::Relaxed)
+            unsafe { AtomicU64::from_ptr(self.0.address().add(page * page_size()).cast()) }.load(Ordering::Relaxed)
         };
         // The reader's first: it is never ahead.
         let read = position(0);
         usize::try_from(position(1).saturating_sub(read)).unwrap_or(usize::MAX)
-    }
-}
-
-impl Drop for Fill {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and nothing borrows it any more.
-        let _ = unsafe { munmap(self.pages.cast(), 2 * page_size()) };
     }
 }

@@ -8,6 +8,7 @@ pub mod convert;
 mod error;
 mod fill;
 mod loader;
+mod mapping;
 pub mod offsets;
 mod placeholders;
 mod programs;

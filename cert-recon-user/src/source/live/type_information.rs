@@ -6,18 +6,17 @@ use std::{
     io,
     ops::Deref,
     path::Path,
-    ptr, slice,
+    slice,
 };
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::MapFlags;
 
-use super::Options;
+use super::{Options, mapping::Mapping};
 
 /// Type information, read or mapped.
 pub(super) enum TypeInformation {
     Read(Vec<u8>),
-    /// Address and length of a mapping that nobody else has.
-    Mapped(*mut u8, usize),
+    Mapped(Mapping),
 }
 
 impl TypeInformation {
@@ -38,9 +37,7 @@ impl TypeInformation {
     fn map(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         let len = usize::try_from(file.metadata().ok()?.len()).ok()?;
-        // SAFETY: a new mapping at an address that the kernel chooses. What it shows is the kernel's own and never changes.
-        let address = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0) };
-        Some(Self::Mapped(address.ok()?.cast(), len))
+        Mapping::of(&file, len, MapFlags::PRIVATE).ok().map(Self::Mapped)
     }
 }
 
@@ -50,17 +47,8 @@ impl Deref for TypeInformation {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Read(bytes) => bytes,
-            // SAFETY: the mapping lives as long as this value, can be read, and never changes.
-            Self::Mapped(address, len) => unsafe { slice::from_raw_parts(*address, *len) },
-        }
-    }
-}
-
-impl Drop for TypeInformation {
-    fn drop(&mut self) {
-        if let Self::Mapped(address, len) = self {
-            // SAFETY: the mapping is this value's own, and nothing borrows from it any more.
-            let _ = unsafe { munmap(address.cast(), *len) };
+            // SAFETY: the mapping lives as long as this value and can be read; what it shows is the kernel's own and never changes.
+            Self::Mapped(mapping) => unsafe { slice::from_raw_parts(mapping.address(), mapping.len()) },
         }
     }
 }
