@@ -159,9 +159,15 @@ pub(crate) fn run_all() -> Result<()> {
     let parse = |words: Vec<&str>| <Defaults as clap::Parser>::parse_from(words).args;
     let mut args = parse(words.collect());
     // What user space makes of execs: each kernel tells of them in the same way, which other tests show.
-    args.once = ["live_hosts", "live_record", "live_renamed", "live_tuning"]
-        .map(str::to_owned)
-        .to_vec();
+    args.once = [
+        "live_findings",
+        "live_hosts",
+        "live_record",
+        "live_renamed",
+        "live_tuning",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     // Its tests are built for it alone, which is most of what it takes.
     let tests = "live_start::,live_doctor::,live_argv::every_byte";
     let arm64 = parse(vec!["vm", "--artefact", "--kernel", "6.12-arm64", "--test", tests]);

@@ -266,6 +266,10 @@ fn foreign(machine: Machine, cross: &Cross, metadata: &Value, names: &[String], 
         command
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+        if artefact {
+            // Only init and the tests themselves run, which have little to do: building them quickly is worth more.
+            command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+        }
         let done = command.stderr(Stdio::inherit()).output().context("running cargo")?;
         ensure!(done.status.success(), "cargo {}: {}", arguments.join(" "), done.status);
         built.extend(executables(&String::from_utf8_lossy(&done.stdout)));
