@@ -1,7 +1,7 @@
 //! Memory over a great many execs of ever new processes with ever new command lines, which no rule matches: it grows until
 //! the table of processes is full, and no further.
 //!
-//! 20,000 of them as a test of itself; `CERT_RECON_EXECS=1000000 cargo xtask test million` for the real thing. Root and a
+//! 20,000 of them as a test of itself; `CERT_RECON_EXECS=1000000 cargo xtask test memory_grows` for the real thing. Root and a
 //! kernel with eBPF are needed: `cargo xtask test` runs it.
 
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
